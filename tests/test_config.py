@@ -1,0 +1,150 @@
+"""The configuration: every file composes, both readers agree, each mistake is one clear line."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from titer import runner
+from titer.config import Config
+from titer.errors import ConfigError
+
+ROOT = runner.ROOT
+CONF_FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("conf/*/*.yaml"))
+GROUP_FILES = [name for name in CONF_FILES if not name.startswith("conf/sweep")]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of params.yaml and conf/ that a test may spoil."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    return tmp_path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{old!r} is not in {path.name}"
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_everything_composes() -> None:
+    assert runner.check_all().startswith("configuration ok: domain=autoimmune, hardware=cpu")
+
+
+@pytest.mark.parametrize("name", GROUP_FILES)
+def test_a_file_composes_with_the_present_choices(name: str) -> None:
+    _, group, file = name.split("/")
+    choices, values = runner.load_params()
+    config = runner.typed(runner.merge({**choices, group: file.removesuffix(".yaml")}, values))
+    assert isinstance(config, Config)
+
+
+@pytest.mark.parametrize("name", [*GROUP_FILES, "params.yaml"])
+def test_dvc_and_hydra_read_the_same_values(name: str) -> None:
+    """DVC reads YAML 1.2 through ruamel, we read through OmegaConf: `yes` and `012` differ."""
+    from ruamel.yaml import YAML
+
+    ours = OmegaConf.to_container(OmegaConf.load(ROOT / name))
+    theirs = YAML(typ="safe").load((ROOT / name).read_text())
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", GROUP_FILES)
+def test_every_key_of_a_conf_file_has_a_comment(name: str) -> None:
+    for line in (ROOT / name).read_text().splitlines():
+        if line and not line.startswith((" ", "#", "-")):
+            nested = line.rstrip().endswith(":")
+            plain = line.split(":")[0] in {"learning_rate", "lexicon", "title", "repo_id"}
+            assert "#" in line or nested or plain, f"{name}: {line}"
+
+
+MISTAKES: list[Any] = [
+    ("params.yaml", "seed: 42", "sead: 42",
+     "params.yaml: unknown key 'sead' (did you mean seed?); known: domain, eval, examples, full, "
+     "hardware, model, papers, plan, qlora, score, seed"),
+    ("params.yaml", "lora_r: 16", "lora_rank: 16",
+     "params.yaml: qlora.lora_rank: Key 'lora_rank' not in 'QloraSettings'"
+     " (did you mean lora_r?)"),
+    ("params.yaml", "lora_r: 16", "lora_r: big",
+     "params.yaml: qlora.lora_r: Value 'big' of type 'str' could not be converted to Integer"),
+    ("params.yaml", "lora_r: 16", "lora_r: 0", "qlora.lora_r = 0: must be at least 1"),
+    ("params.yaml", "model: pocket", "model: pockett",
+     "params.yaml: model: 'pockett' has no file conf/model/pockett.yaml; choose one of "),
+    ("params.yaml", "primary: closed_acc", "primary: closed_ac",
+     "plan.primary = 'closed_ac': must be one of closed_acc, keypoint_recall, ref_bpb"
+     " (did you mean closed_acc?)"),
+    ("params.yaml", "seed: 42", "seed: ${oc.env:HOME}",
+     "params.yaml: no ${...} here; DVC could not see what it changes"),
+    ("conf/model/pocket.yaml", "dtype: float32", "dtype: float17",
+     "conf/model/pocket.yaml: model.dtype: Invalid value 'float17', expected one of "
+     "[float32, bfloat16]"),
+    ("conf/model/pocket.yaml", "revision: null", "revision: main",
+     "model.revision = 'main': must be null or a commit of 40 hex digits"),
+    ("conf/model/qwen3_8b.yaml", "repo_id: Qwen/Qwen3-8B", "repo_id: null",
+     "model.repo_id = None: must be given when model.source=hub"),
+    ("conf/hardware/cpu.yaml", "device: cpu", "device: {cpu",
+     "conf/hardware/cpu.yaml: not readable as YAML: "),
+    ("conf/papers/live.yaml", "snapshot: '2026-11-01'", "snapshot: null",
+     "papers.snapshot = None: must be a quoted date when papers.source=live"),
+    ("conf/sweep/qlora_lr.yaml", "qlora.lora_r:", "qlora.rank:",
+     "conf/sweep/qlora_lr.yaml: sweeps the unknown key 'qlora.rank'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "message"), MISTAKES, ids=lambda v: str(v)[:24])
+def test_a_mistake_is_one_line(project: Path, file: str, old: str, new: str, message: str) -> None:
+    edit(project / file, old, new)
+    with pytest.raises(ConfigError) as caught:
+        runner.check_all()
+    text = str(caught.value)
+    assert text.startswith(message)
+    assert "\n" not in text
+
+
+def test_a_key_without_a_value_is_named(project: Path) -> None:
+    lines = (project / "params.yaml").read_text().splitlines()
+    (project / "params.yaml").write_text("\n".join(x for x in lines if "lora_alpha" not in x))
+    with pytest.raises(ConfigError, match=r"^no value for qlora\.lora_alpha$"):
+        runner.check_all()
+
+
+def test_a_conf_file_that_cannot_be_read_is_named(project: Path) -> None:
+    (project / "conf/domain/broken.yaml").write_bytes(b"\xff\xfe\x00title: x")
+    with pytest.raises(ConfigError, match=r"^conf/domain/broken\.yaml: "):
+        runner.check_all()
+
+
+def test_a_stage_cannot_read_what_it_does_not_declare() -> None:
+    choices, values = runner.load_params()
+    config = runner.typed(runner.merge(choices, values))
+    view = runner.narrow(config, ("seed", "model.dtype"))
+    assert (view.seed, view.model.dtype) == (42, "float32")
+    with pytest.raises(AttributeError):
+        _ = view.model.max_length
+    with pytest.raises(AttributeError):
+        _ = view.qlora
+
+
+def test_titer_check_is_one_line_and_exit_code_2(project: Path) -> None:
+    edit(project / "params.yaml", "seed: 42", "sead: 42")
+    shutil.copytree(ROOT / "titer", project / "titer", ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from titer.cli.main import main; sys.exit(main())",
+         "check"],
+        cwd=project, capture_output=True, text=True, env={"PYTHONPATH": str(project)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: params.yaml: unknown key 'sead' (did you mean seed?)")
+    assert done.stderr.count("\n") == 1
+
+
+def test_every_yaml_file_is_plain_yaml() -> None:
+    for name in ["dvc.yaml", *CONF_FILES]:
+        assert yaml.safe_load((ROOT / name).read_text()), name

@@ -1,0 +1,60 @@
+"""What the chosen settings need on disk, checked before DVC deletes any out."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from titer.config import Config, ModelSource, PapersSource
+from titer.errors import ConfigError, DataError
+
+PAPER_SUFFIXES = (".xml", ".xml.gz", ".atom")
+
+
+def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None:
+    """Refuse settings whose inputs are missing.
+
+    Raises:
+        TiterError: one line that names the setting and what to do.
+    """
+    from titer.evaluation.questions import check_lock
+
+    if config.model.source == ModelSource.path:
+        from titer.modeling.download import own_path as own_model
+        from titer.modeling.loading import check_model_folder
+
+        own = own_model(config.model.path, root=root, own=root / "data" / "own" / "model")
+        check_model_folder(own or root)
+    _check_papers(config, choices["domain"], root)
+    domain = root / "data" / "benchmark" / choices["domain"]
+    check_lock(domain, root / "data" / "benchmark" / "general")
+    if config.eval.questions is not None:
+        from titer.evaluation.benchmark import questions_file
+
+        own = root / "data" / "own" / choices["domain"] / "questions"
+        path = questions_file(domain / "open.jsonl", own, config.eval, root=root)
+        if not path.is_file():
+            raise ConfigError(f"eval.questions = {config.eval.questions!r}: no such file")
+
+
+def _check_papers(config: Config, domain: str, root: Path) -> None:
+    source = config.papers.source
+    if source == PapersSource.live and not config.papers.offline:
+        from titer.literature.credentials import Credentials
+
+        if config.papers.pubmed.enabled:
+            Credentials.from_environment(os.environ).require_email()
+        return
+    if source == PapersSource.sample:
+        place, key = root / "data" / "samples" / domain, f"domain = {domain!r}"
+    else:
+        from titer.literature.files import own_path
+
+        own = root / "data" / "own" / domain / "papers"
+        place = own_path(config.papers.path, root=root, own=own) or own
+        key = f"papers.path = {config.papers.path!r}"
+    found = [place] if place.is_file() else list(place.rglob("*"))
+    if not any(path.name.endswith(PAPER_SUFFIXES) for path in found):
+        raise DataError(
+            f"{key}: no papers there. Put PubMed XML (.xml, .xml.gz) or arXiv Atom (.atom) into "
+            f"{place.relative_to(root)}"
+        )

@@ -1,0 +1,40 @@
+"""`titer`: what is no stage of the pipeline.
+
+titer check                                      validate params.yaml and conf/
+titer pin qwen3_8b                               write a model's commit into its file
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from titer import __version__
+from titer.cli import benchmark, check, pin, sweep
+from titer.errors import TiterError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: nouns, then verbs."""
+    top = argparse.ArgumentParser(
+        prog="titer",
+        description="Fine-tune a language model on the biomedical literature and measure whether "
+        "it helped. The pipeline itself runs with `dvc repro`.",
+        epilog="Examples: titer check | titer pin qwen3_8b | titer benchmark lock | "
+        "titer sweep best runs/train_qlora/sweep_2026-11-21_10-00-00",
+    )
+    top.add_argument("--version", action="version", version=f"titer {__version__}")
+    commands = top.add_subparsers(dest="noun", metavar="command", required=True)
+    for noun in (check, pin, benchmark, sweep):
+        noun.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; an error of the user's is one line and its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except TiterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

@@ -1,0 +1,605 @@
+"""The settings: one dataclass per section of params.yaml or group of conf/, each key explained.
+
+Invariant: no field has a default, so what params.yaml and conf/ spell out is what runs. Range
+checks stand in `__post_init__` and run when the merged files become these objects
+(titer/runner.py). Only the standard library is imported here; libraries take these objects, never
+files or argv.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from titer.errors import ConfigError, did_you_mean
+
+
+def check(ok: bool, key: str, value: object, allowed: str) -> None:
+    """Refuse a value outside its range.
+
+    Raises:
+        ConfigError: `key = value: must be allowed`.
+    """
+    if not ok:
+        raise ConfigError(f"{key} = {value!r}: must be {allowed}")
+
+
+def check_words(key: str, words: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse a list with a word that is not known, naming the nearest one."""
+    for word in words:
+        hint = did_you_mean(word, known)
+        check(word in known, key, word, f"one of {', '.join(known)}{hint}")
+
+
+class ModelSource(StrEnum):
+    """Where a base model comes from."""
+
+    pocket = "pocket"
+    hub = "hub"
+    path = "path"
+
+
+class Dtype(StrEnum):
+    """Number format of weights."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class Think(StrEnum):
+    """Think policy, the same in training and use (reference: training, section 5)."""
+
+    keep = "keep"
+    empty = "empty"
+    none = "none"
+
+
+class Device(StrEnum):
+    """Where tensors live."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class PapersSource(StrEnum):
+    """Where papers come from."""
+
+    sample = "sample"
+    files = "files"
+    live = "live"
+
+
+class OnLeak(StrEnum):
+    """What a training example that the benchmark asks leads to."""
+
+    drop = "drop"
+    fail = "fail"
+
+
+class OnLong(StrEnum):
+    """What a row longer than the model's max_length leads to."""
+
+    drop = "drop"
+    fail = "fail"
+
+
+RECIPES = (
+    "fact_question",
+    "conclusion",
+    "closed_book_conclusion",
+    "section_question",
+    "summarise",
+    "keywords",
+)
+"""Names of the recipes that turn a paper into examples (titer/examples/recipes.py)."""
+
+ENDPOINT_VERSIONS = {"closed_acc": 1, "keypoint_recall": 1, "ref_bpb": 1}
+"""What `plan.primary` may name, with the version of its definition: a change of how an endpoint is
+computed raises its number, and with it the plan's hash."""
+
+FORMATS = ("cloze", "reverse", "letter")
+"""Formats of the closed items: forward cloze is always scored, the others are switched on."""
+
+
+@dataclass
+class PretrainingSettings:
+    """How the pocket model is built; null for every model that is not built here."""
+
+    seed: int
+    """Of initial weights and of the order of the text."""
+    steps: int
+    """Optimiser steps."""
+    batch_tokens: int
+    """Tokens per step."""
+    learning_rate: float
+    """Peak, after a linear warm-up and before a cosine decay."""
+    vocab_size: int
+    """Entries of the byte-level BPE tokenizer."""
+    hidden_size: int
+    """A multiple of 64, so that NF4 blocks fill whole rows."""
+    intermediate_size: int
+    """Width of the feed-forward layers, a multiple of 64."""
+    n_layers: int
+    """Decoder layers."""
+    n_heads: int
+    """Attention heads."""
+    n_kv_heads: int
+    """Key and value heads."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for key in ("hidden_size", "intermediate_size"):
+            size = getattr(self, key)
+            ok = size > 0 and size % 64 == 0
+            check(ok, f"model.pretraining.{key}", size, "a positive multiple of 64 (NF4 blocks)")
+        for key in ("steps", "batch_tokens", "n_layers", "n_heads", "n_kv_heads"):
+            value = getattr(self, key)
+            check(value >= 1, f"model.pretraining.{key}", value, "at least 1")
+        check(self.vocab_size >= 512, "model.pretraining.vocab_size", self.vocab_size, ">= 512")
+
+
+@dataclass
+class GenerationSettings:
+    """How the model answers open questions."""
+
+    temperature: float
+    """0 is greedy."""
+    top_p: float
+    """Share of probability kept when sampling, in (0, 1]."""
+    samples: int
+    """Answers per question; more than one only when sampling."""
+    max_new_tokens: int
+    """Limit of one answer, thoughts included."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        at = "model.generation"
+        check(0 <= self.temperature <= 2, f"{at}.temperature", self.temperature, "between 0 and 2")
+        check(0 < self.top_p <= 1, f"{at}.top_p", self.top_p, "above 0 and at most 1")
+        check(self.samples >= 1, f"{at}.samples", self.samples, "at least 1")
+        greedy = self.temperature == 0
+        check(not greedy or self.samples == 1, f"{at}.samples", self.samples, "1 when greedy")
+        check(self.max_new_tokens >= 1, f"{at}.max_new_tokens", self.max_new_tokens, "at least 1")
+
+
+@dataclass
+class LearningRates:
+    """Peak learning rates that suit the model, used where a section says null."""
+
+    qlora: float
+    full: float
+
+
+@dataclass
+class ModelSettings:
+    """conf/model/<name>.yaml: identity, number format, template and limits of a base model."""
+
+    source: ModelSource
+    """pocket: built here from data/pretraining; hub: Hugging Face; path: a local folder."""
+    repo_id: str | None
+    """hub: owner/name."""
+    revision: str | None
+    """hub: a commit of 40 hex digits; null downloads the newest and is called unpinned."""
+    path: str | None
+    """path: a folder with config.json, tokenizer files and safetensors weights."""
+    pretraining: PretrainingSettings | None
+    """pocket only."""
+    dtype: Dtype
+    """Of the weights at rest and in the full-precision benchmark."""
+    max_length: int
+    """Tokens per training row; longer rows follow examples.on_long."""
+    attention_factor: float | None
+    """YaRN: written into the configuration, because transformers ignores the repository's key."""
+    think: Think
+    """keep, empty or none."""
+    generation: GenerationSettings
+    learning_rate: LearningRates
+
+    def __post_init__(self) -> None:
+        """Check ranges and that the keys fit the source."""
+        check(self.max_length >= 16, "model.max_length", self.max_length, "at least 16 tokens")
+        hexdigits = self.revision is None or (
+            len(self.revision) == 40 and not set(self.revision) - set("0123456789abcdef")
+        )
+        check(hexdigits, "model.revision", self.revision, "null or a commit of 40 hex digits")
+        needed = {"hub": "repo_id", "path": "path", "pocket": "pretraining"}[self.source]
+        value = getattr(self, needed)
+        check(value is not None, f"model.{needed}", value, f"given when model.source={self.source}")
+
+
+@dataclass
+class DomainSettings:
+    """conf/domain/<name>.yaml: what is searched and which words belong to the domain."""
+
+    title: str
+    """Shown in the report."""
+    pubmed_queries: list[str]
+    """PubMed search terms, each fetched on its own."""
+    arxiv_queries: list[str]
+    """arXiv search terms in the syntax of its API."""
+    lexicon: list[str]
+    """Words that mark a text as belonging to the domain."""
+
+
+@dataclass
+class PubmedSettings:
+    """The E-utilities client."""
+
+    enabled: bool
+    base_url: str
+    """Without the trailing /entrez; only this host is ever asked."""
+    max_papers_per_query: int
+    """0 takes all that the query finds."""
+    batch_size: int
+    """Records per efetch request."""
+    gap_s: float
+    """Seconds between requests without NCBI_API_KEY (limit: 3 requests/s)."""
+    gap_with_key_s: float
+    """Seconds between requests with a key (limit: 10 requests/s)."""
+    workers: int
+    """Parallel requests without a key."""
+    workers_with_key: int
+    """Parallel requests with a key."""
+
+
+@dataclass
+class ArxivSettings:
+    """The arXiv client: one connection, always."""
+
+    enabled: bool
+    base_url: str
+    max_papers_per_query: int
+    """0 takes all that the query finds."""
+    page_size: int
+    """Entries per request, at most 2,000."""
+    gap_s: float
+    """Seconds between requests (terms of use: 3)."""
+
+
+@dataclass
+class PapersSettings:
+    """conf/papers/<name>.yaml: where papers come from."""
+
+    source: PapersSource
+    path: str | None
+    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom; below data/own."""
+    snapshot: str | None
+    """live: a quoted date, YYYY-MM-DD; nothing newer is asked for. A new date fetches again."""
+    offline: bool
+    """live: answer from the cache only and fail on a miss."""
+    cache_dir: str
+    """Raw responses, below the project's root and outside every out."""
+    timeout_s: float
+    """Of connecting and of reading."""
+    max_tries: int
+    """Per request, before the stage stops and says how to continue."""
+    allow_no_hits: bool
+    """Whether a query without hits is fine; else it is an error."""
+    pubmed: PubmedSettings
+    arxiv: ArxivSettings
+
+    def __post_init__(self) -> None:
+        """Check ranges and that the keys fit the source."""
+        check(
+            self.source != PapersSource.files or self.path is not None,
+            "papers.path", self.path, "given when papers.source=files",
+        )  # fmt: skip
+        check(
+            self.source != PapersSource.live or self.snapshot is not None,
+            "papers.snapshot", self.snapshot, "a quoted date when papers.source=live",
+        )  # fmt: skip
+        check(self.max_tries >= 1, "papers.max_tries", self.max_tries, "at least 1")
+        check(self.timeout_s > 0, "papers.timeout_s", self.timeout_s, "above 0")
+
+
+@dataclass
+class OptimizerNames:
+    """Names that transformers' TrainingArguments.optim takes."""
+
+    qlora: str
+    full: str
+
+
+@dataclass
+class HardwareSettings:
+    """conf/hardware/<name>.yaml: the machine and what fits on it."""
+
+    device: Device
+    memory_gib: float
+    """Memory that training may use: the GPU's, or on the CPU the machine's."""
+    precision: Dtype
+    """Of the arithmetic in training and in the benchmark."""
+    optimizer: OptimizerNames
+    micro_batch_tokens: int
+    """Padded tokens that one forward and backward pass may hold."""
+    checkpointing: bool
+    """Recompute activations: less memory, 12-18 % slower."""
+    report_to: list[str]
+    """Trackers besides our own files: wandb, mlflow, tensorboard."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check(self.memory_gib > 0, "hardware.memory_gib", self.memory_gib, "above 0")
+        check(
+            self.micro_batch_tokens >= 16,
+            "hardware.micro_batch_tokens", self.micro_batch_tokens, "at least 16",
+        )  # fmt: skip
+        known = ("wandb", "mlflow", "tensorboard")
+        check_words("hardware.report_to", self.report_to, known)
+
+
+@dataclass
+class ExamplesSettings:
+    """From papers to training rows."""
+
+    seed: int
+    """Of the split and of the choice of wordings; independent of the top-level seed."""
+    min_words: int
+    """Abstracts with fewer words are rejected."""
+    languages: list[str]
+    """PubMed language codes that are kept."""
+    recipes: list[str]
+    """Which recipes run, in the order in which per_paper fills up."""
+    per_paper: int
+    """Examples per paper at most."""
+    validation_share: float
+    """Share of paper clusters whose examples measure the loss during training."""
+    heldout_share: float
+    """Share of paper clusters kept out of all examples, for bits per byte."""
+    on_leak: OnLeak
+    """An example that the benchmark asks: drop and list it, or fail."""
+    on_long: OnLong
+    """A row longer than model.max_length: drop and list it, or fail."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_words("examples.recipes", self.recipes, RECIPES)
+        check(self.per_paper >= 1, "examples.per_paper", self.per_paper, "at least 1")
+        check(self.min_words >= 0, "examples.min_words", self.min_words, "at least 0")
+        for key in ("validation_share", "heldout_share"):
+            share = getattr(self, key)
+            check(0 < share < 0.5, f"examples.{key}", share, "between 0 and 0.5")
+
+
+@dataclass
+class QloraSettings:
+    """The QLoRA fine-tune."""
+
+    learning_rate: float | None
+    """Peak; null takes model.learning_rate.qlora."""
+    epochs: float
+    batch_size: int
+    """Rows per optimiser step, the same on every machine."""
+    warmup_share: float
+    """Share of the steps."""
+    weight_decay: float
+    lora_r: int
+    lora_alpha: int
+    lora_dropout: float
+    target_modules: str
+    """all-linear, or names joined by a comma: q_proj,v_proj."""
+    evals: int
+    """Times that the validation loss is measured, evenly spread, the last one at the end."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_training("qlora", self)
+        check(self.lora_r >= 1, "qlora.lora_r", self.lora_r, "at least 1")
+        check(self.lora_alpha >= 1, "qlora.lora_alpha", self.lora_alpha, "at least 1")
+        check(0 <= self.lora_dropout < 1, "qlora.lora_dropout", self.lora_dropout, "in [0, 1)")
+
+
+@dataclass
+class FullSettings:
+    """The full fine-tune."""
+
+    enabled: bool | None
+    """null decides from the model's size and hardware.memory_gib."""
+    learning_rate: float | None
+    """Peak; null takes model.learning_rate.full."""
+    epochs: float
+    batch_size: int
+    """Rows per optimiser step, the same on every machine."""
+    warmup_share: float
+    """Share of the steps."""
+    weight_decay: float
+    evals: int
+    """Times that the validation loss is measured, evenly spread, the last one at the end."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_training("full", self)
+
+
+def check_training(section: str, settings: Any) -> None:
+    """Range checks that both fine-tunes share."""
+    rate = settings.learning_rate
+    check(rate is None or 0 < rate < 1, f"{section}.learning_rate", rate, "between 0 and 1")
+    check(settings.epochs > 0, f"{section}.epochs", settings.epochs, "above 0")
+    check(settings.batch_size >= 1, f"{section}.batch_size", settings.batch_size, "at least 1")
+    check(settings.evals >= 1, f"{section}.evals", settings.evals, "at least 1")
+    share = settings.warmup_share
+    check(0 <= share < 1, f"{section}.warmup_share", share, "in [0, 1)")
+
+
+@dataclass
+class EvalSettings:
+    """What the benchmark asks and how it is computed."""
+
+    questions: str | None
+    """Open questions of one's own (JSON or JSONL); null takes the domain's."""
+    formats: list[str]
+    """Closed formats: cloze always, reverse and letter on request."""
+    max_candidates: int
+    """Candidate answers per closed item, the gold one included."""
+    batch_size: int
+    """Answers generated at once; part of the measurement when sampling, so fixed and recorded."""
+    score_batch_size: int
+    """Continuations scored at once."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_words("eval.formats", self.formats, FORMATS)
+        check("cloze" in self.formats, "eval.formats", self.formats, "a list with cloze in it")
+        check(self.max_candidates >= 4, "eval.max_candidates", self.max_candidates, "at least 4")
+        for key in ("batch_size", "score_batch_size"):
+            value = getattr(self, key)
+            check(value >= 1, f"eval.{key}", value, "at least 1")
+
+
+@dataclass
+class PlanSettings:
+    """What was promised before training: the endpoint and the bounds of the verdict."""
+
+    primary: str
+    """The one endpoint that decides: closed_acc, keypoint_recall or ref_bpb."""
+    alpha: float
+    """Two-sided level of the intervals and tests."""
+    margin_points: float
+    """Half width of the equivalence and retention band of shares, in percentage points."""
+    margin_bpb: float
+    """The same for bits per byte, as a share of the base's value."""
+    family: list[str]
+    """Comparisons that Holm's correction covers."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_words("plan.primary", [self.primary], tuple(ENDPOINT_VERSIONS))
+        check(0 < self.alpha < 0.5, "plan.alpha", self.alpha, "between 0 and 0.5")
+        check(self.margin_points > 0, "plan.margin_points", self.margin_points, "above 0")
+        check(self.margin_bpb > 0, "plan.margin_bpb", self.margin_bpb, "above 0")
+        check_words("plan.family", self.family, ("qlora", "full"))
+
+    def sha256(self) -> str:
+        """Identity of the plan and of the definition of its endpoint.
+
+        Training and benchmarks record it; score compares it with the plan that it is given.
+        """
+        content = [asdict(self), ENDPOINT_VERSIONS[self.primary]]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass
+class ScoreSettings:
+    """How the scores are reported."""
+
+    strict: bool
+    """A failed gate ends the stage with an error after the report is written."""
+
+
+@dataclass
+class Config:
+    """params.yaml with the chosen files of conf/: everything that can be set."""
+
+    model: ModelSettings
+    domain: DomainSettings
+    papers: PapersSettings
+    hardware: HardwareSettings
+    seed: int
+    """Of training and of sampled answers."""
+    examples: ExamplesSettings
+    qlora: QloraSettings
+    full: FullSettings
+    eval: EvalSettings
+    plan: PlanSettings
+    score: ScoreSettings
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """The adapter's shape."""
+
+    r: int
+    alpha: int
+    dropout: float
+    target_modules: str | list[str]
+
+
+@dataclass(frozen=True)
+class SftSettings:
+    """One supervised fine-tune with every choice resolved (`qlora_run`, `full_run`)."""
+
+    seed: int
+    learning_rate: float
+    epochs: float
+    batch_size: int
+    warmup_share: float
+    weight_decay: float
+    evals: int
+    max_length: int
+    think: Think
+    on_long: OnLong
+    device: Device
+    weights: Dtype
+    """Number format of the weights that are loaded: of the arithmetic where they are 4-bit."""
+    precision: Dtype
+    optimizer: str
+    micro_batch_tokens: int
+    checkpointing: bool
+    report_to: list[str]
+    lora: LoraSettings | None
+    """null trains all weights."""
+
+
+def qlora_run(
+    section: QloraSettings,
+    model: Any,
+    hardware: Any,
+    *,
+    seed: int,
+    on_long: OnLong,
+) -> SftSettings:
+    """The QLoRA run; `model` and `hardware` hold at least the keys that train_qlora declares."""
+    names = section.target_modules
+    targets = names if names == "all-linear" else [name.strip() for name in names.split(",")]
+    lora = LoraSettings(section.lora_r, section.lora_alpha, section.lora_dropout, targets)
+    rate = section.learning_rate or model.learning_rate.qlora
+    return _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=lora)
+
+
+def full_run(
+    section: FullSettings,
+    model: Any,
+    hardware: Any,
+    *,
+    seed: int,
+    on_long: OnLong,
+) -> SftSettings:
+    """The full fine-tune; `model` and `hardware` hold at least the keys train_full declares."""
+    rate = section.learning_rate or model.learning_rate.full
+    return _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=None)
+
+
+def _sft_run(
+    section: Any,
+    model: Any,
+    hardware: Any,
+    *,
+    seed: int,
+    on_long: OnLong,
+    rate: float,
+    lora: LoraSettings | None,
+) -> SftSettings:
+    optimizer = hardware.optimizer.full if lora is None else hardware.optimizer.qlora
+    return SftSettings(
+        seed=seed,
+        learning_rate=rate,
+        epochs=section.epochs,
+        batch_size=section.batch_size,
+        warmup_share=section.warmup_share,
+        weight_decay=section.weight_decay,
+        evals=section.evals,
+        max_length=model.max_length,
+        think=model.think,
+        on_long=on_long,
+        device=hardware.device,
+        weights=model.dtype if lora is None else hardware.precision,
+        precision=hardware.precision,
+        optimizer=optimizer,
+        micro_batch_tokens=hardware.micro_batch_tokens,
+        checkpointing=hardware.checkpointing,
+        report_to=list(hardware.report_to),
+        lora=lora,
+    )

@@ -1,0 +1,188 @@
+"""Files as the pipeline writes them: whole or not at all, keys sorted, the same bytes each time.
+
+Invariant: a reader sees the old file or the new one, never half of one.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from titer.errors import FormatError
+
+TIME_FIELDS = frozenset({"time_seconds", "timestamp", "timing"})
+"""The only fields that may differ between two runs of the same work (see `without_times`)."""
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically, making its folder; mode 0644 whatever the umask of a temporary."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, text.encode())
+
+
+def dump_json(value: Any, *, indent: int | None = None, sort_keys: bool = True) -> str:
+    """JSON text with sorted keys; NaN and infinity are refused because JSON has neither."""
+    return json.dumps(
+        value, ensure_ascii=False, indent=indent, sort_keys=sort_keys, allow_nan=False
+    )
+
+
+def write_json(path: Path, value: Any, *, sort_keys: bool = True) -> None:
+    """Write one JSON value, indented by two."""
+    write_text(path, dump_json(value, indent=2, sort_keys=sort_keys) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON value.
+
+    Raises:
+        FormatError: the file is missing or is not JSON; the text names path and line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", 1)
+        raise FormatError(f"{path}:{line}: not JSON: {error}") from None
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object per line, keys sorted; a name ending in .gz is compressed.
+
+    The gzip header holds neither name nor time, so equal rows give equal bytes.
+    """
+    text = "".join(dump_json(row) + "\n" for row in rows).encode()
+    write_bytes(path, _gzip(text) if path.suffix == ".gz" else text)
+
+
+def _gzip(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", mtime=0) as file:
+        file.write(content)
+    return buffer.getvalue()
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSONL file (.gz allowed), skipping blank lines.
+
+    Raises:
+        FormatError: a line is not a JSON object; the text begins with path:line.
+    """
+    try:
+        raw = path.read_bytes()
+        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
+        if line.strip():
+            yield _json_object(path, number, line)
+
+
+def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path}:{number}: not JSON: {error.msg}") from None
+    if not isinstance(row, dict):
+        raise FormatError(f"{path}:{number}: a {type(row).__name__}, expected a JSON object")
+    return row
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write a CSV with exactly these columns; an absent value is an empty cell."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Hex sha256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """Hex sha256 of UTF-8 text."""
+    return sha256_bytes(text.encode())
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_tree(folder: Path) -> str:
+    """Hex sha256 over names and contents of all files below a folder, in sorted order."""
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {sha256_file(path)}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return sha256_text("\n".join(lines))
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """The same value with every float rounded: applied once, by the writer of a file."""
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, Mapping):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    return value
+
+
+def without_times(value: Any) -> Any:
+    """The same JSON value without the fields that hold times (decision 12)."""
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in TIME_FIELDS}
+    if isinstance(value, list):
+        return [without_times(item) for item in value]
+    return value
+
+
+def tree_differences(one: Path, other: Path) -> list[str]:
+    """Relative paths of the files that differ between two trees, times left out of .json files.
+
+    JSON files are compared as values without their time fields, every other file by its bytes.
+    """
+    names = {p.relative_to(root).as_posix() for root in (one, other) for p in _files(root)}
+    return sorted(name for name in names if not _same_file(one / name, other / name))
+
+
+def _files(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if not (one.is_file() and other.is_file()):
+        return False
+    if one.read_bytes() == other.read_bytes():
+        return True
+    if one.suffix != ".json":
+        return False
+    return bool(without_times(read_json(one)) == without_times(read_json(other)))

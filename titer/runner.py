@@ -1,0 +1,457 @@
+"""Runs a stage function as a Hydra application whose primary configuration is params.yaml.
+
+A key of params.yaml that names a folder conf/<key>/ chooses conf/<key>/<value>.yaml; every other
+key is a value. DVC and Hydra so share one spelling: `dvc exp run -S model=pocket`, and
+`python -m stages.train_qlora model=pocket`. This is the only module that knows Hydra.
+
+Invariant: a stage is given the keys that it declares and no others; only a process that DVC started
+writes the pipeline's outs, any other writes below runs/.
+"""
+
+import functools
+import json
+import logging
+import os
+import re
+import shutil
+import string
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from titer import files
+from titer.config import Config
+from titer.errors import ConfigError, TiterError, did_you_mean
+
+# never $DVC_ROOT: in a queued experiment that is the parent repository
+ROOT = Path(__file__).resolve().parents[1]
+NO_CHOICE = ("sweep", "hydra")
+"""Folders of conf/ that are for Hydra alone."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a stage reads and writes; the names are those of its declaration."""
+
+    reads: SimpleNamespace
+    writes: SimpleNamespace
+    checkpoints: Path
+    """Folder for the state of an unfinished run with these settings and inputs."""
+    choices: dict[str, str]
+    """Group -> chosen name."""
+    home: Path
+    """The project's folder; in a DVC experiment in a temporary tree that of its parent."""
+
+
+# ---- configuration: params.yaml and conf/ -> Config ------------------------------------------
+
+
+def groups() -> dict[str, list[str]]:
+    """Names of the choices and their valid values, from the folders of conf/."""
+    return {
+        folder.name: sorted(p.stem for p in folder.glob("*.yaml"))
+        for folder in sorted((ROOT / "conf").iterdir())
+        if folder.is_dir() and folder.name not in NO_CHOICE
+    }
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file as plain values, `${}` kept as text.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or is no mapping.
+    """
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    try:
+        node = OmegaConf.load(path)
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
+    except Exception as error:
+        # yaml and omegaconf raise a dozen classes for one cause: the text is not the YAML we need
+        text = " ".join(str(error).split())
+        raise ConfigError(f"{name}: not readable as YAML: {text[:300]}") from None
+    value = OmegaConf.to_container(node, resolve=False)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name}: holds a {type(value).__name__}, expected keys and values")
+    return {str(key): item for key, item in value.items()}
+
+
+def load_params() -> tuple[dict[str, str], dict[str, Any]]:
+    """params.yaml as choices and values; every choice checked against conf/.
+
+    Raises:
+        ConfigError: an unknown key, or a choice without a file.
+    """
+    params, options = read_yaml(ROOT / "params.yaml"), groups()
+    known = sorted(f.name for f in fields(Config))
+    for key in params:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            raise ConfigError(f"params.yaml: unknown key '{key}'{hint}; known: {', '.join(known)}")
+    for group, names in options.items():
+        chosen = params.get(group)
+        if chosen not in names:
+            raise ConfigError(
+                f"params.yaml: {group}: {chosen!r} has no file conf/{group}/{chosen}.yaml; "
+                f"choose one of {', '.join(names)}{did_you_mean(chosen, names)}"
+            )
+    choices = {group: str(params[group]) for group in options}
+    return choices, {key: value for key, value in params.items() if key not in options}
+
+
+def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
+    """Schema, then one file after the other, so that an error names the file it is in.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type, `${}` or a `defaults:` list.
+    """
+    merged = OmegaConf.structured(Config)
+    parts = [
+        (f"conf/{group}/{name}.yaml", {group: read_yaml(ROOT / "conf" / group / f"{name}.yaml")})
+        for group, name in choices.items()
+    ]
+    for file, part in [*parts, ("params.yaml", dict(values))]:
+        _refuse_hidden(file, part)
+        try:
+            merged = OmegaConf.merge(merged, part)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{file}: {_merge_message(error)}") from None
+    if not isinstance(merged, DictConfig):
+        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
+    return merged
+
+
+def _refuse_hidden(file: str, part: Mapping[str, Any]) -> None:
+    if "${" in json.dumps(part, default=str):
+        raise ConfigError(f"{file}: no ${{...}} here; DVC could not see what it changes")
+    if any(isinstance(v, dict) and "defaults" in v for v in part.values()):
+        raise ConfigError(f"{file}: no defaults: here; DVC could not see what they change")
+
+
+def _merge_message(error: OmegaConfBaseException) -> str:
+    kind = error.object_type
+    names = [f.name for f in fields(kind)] if is_dataclass(kind) else []
+    hint = "" if error.key in names else did_you_mean(error.key, names)
+    text = str(error.msg or error).splitlines()[0]
+    return f"{error.full_key}: {text}{hint}"
+
+
+def typed(merged: DictConfig) -> Config:
+    """The configuration as dataclasses, range checks run.
+
+    Raises:
+        ConfigError: a key without a value, or a value outside its range.
+    """
+    missing = sorted(OmegaConf.missing_keys(merged))
+    if missing:
+        raise ConfigError(f"no value for {', '.join(missing)}")
+    try:
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from None
+    if not isinstance(config, Config):
+        raise TypeError(f"expected a Config, got {type(config).__name__}")
+    return config
+
+
+def check_all() -> str:
+    """Validate params.yaml and every file of conf/ in turn.
+
+    Returns:
+        One line with the choices.
+    Raises:
+        ConfigError: the first mistake.
+    """
+    choices, values = load_params()
+    chosen = typed(merge(choices, values))
+    for group, names in groups().items():
+        for name in names:
+            if name != choices[group]:
+                typed(merge({**choices, group: name}, values))
+    for path in sorted((ROOT / "conf" / "sweep").glob("*.yaml")):
+        _check_sweep(path, chosen)
+    return "configuration ok: " + ", ".join(f"{g}={n}" for g, n in sorted(choices.items()))
+
+
+def _check_sweep(path: Path, config: Config) -> None:
+    """A sweep may only vary keys that exist."""
+    swept = read_yaml(path).get("hydra", {}).get("sweeper", {}).get("params", {})
+    for key in swept:
+        node: Any = config
+        for part in str(key).split("."):
+            if not hasattr(node, part):
+                raise ConfigError(f"conf/sweep/{path.name}: sweeps the unknown key '{key}'")
+            node = getattr(node, part)
+
+
+def narrow(config: Config, uses: Sequence[str]) -> SimpleNamespace:
+    """Only the declared keys: reading another one is an AttributeError, never a stale result."""
+    view = SimpleNamespace()
+    for key in uses:
+        node, source = view, config
+        *parents, last = key.split(".")
+        for part in parents:
+            source = getattr(source, part)
+            node = vars(node).setdefault(part, SimpleNamespace())
+        setattr(node, last, getattr(source, last))
+    return view
+
+
+# ---- what DVC knows ---------------------------------------------------------------------------
+
+
+def dvc_stages(file: str) -> dict[str, Any]:
+    """The stages of dvc.yaml or dvc.lock, {} where the file is absent."""
+    path = ROOT / file
+    stages: dict[str, Any] = read_yaml(path).get("stages", {}) if path.exists() else {}
+    return stages
+
+
+def out_paths(stage: Mapping[str, Any]) -> list[str]:
+    """Paths of a stage's outs, metrics and plots as dvc.yaml spells them."""
+    entries = [entry for part in ("outs", "metrics", "plots") for entry in stage.get(part, [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def producer(path: str, outs: Sequence[str]) -> str | None:
+    """The out that a path is or lies in: data/papers/examples -> data/papers."""
+    return next((out for out in outs if Path(path).is_relative_to(out)), None)
+
+
+def upstream(name: str) -> list[str]:
+    """Stages, nearest first, whose outs this stage reads, directly or through others."""
+    stages = dvc_stages("dvc.yaml")
+    made_by = {out: stage for stage, body in stages.items() for out in out_paths(body)}
+    found: list[str] = []
+    todo = [name]
+    while todo:
+        for dependency in stages[todo.pop(0)].get("deps", []):
+            out = producer(str(dependency), list(made_by))
+            if out and made_by[out] not in found:
+                found.append(made_by[out])
+                todo.append(made_by[out])
+    return found
+
+
+def check_inputs(now: Mapping[str, Any], name: str) -> None:
+    """Refuse a run outside DVC whose settings are not those its inputs were made with.
+
+    Args:
+        now: the typed configuration as plain values.
+    Raises:
+        ConfigError: an input was never made, or made with another setting.
+    """
+    lock = dvc_stages("dvc.lock")
+    for made_by in upstream(name):
+        if made_by not in lock:
+            raise ConfigError(
+                f"{name} reads outputs of {made_by}, which has not run yet: dvc repro {made_by}"
+            )
+        for file, keys in lock[made_by].get("params", {}).items():
+            group = file.split("/")[1] if file.startswith("conf/") else None
+            for key, was in keys.items():
+                asked = _lookup(now[group] if group else now, key)
+                if asked != was:
+                    spelled = f"{group}.{key}" if group else key
+                    raise ConfigError(_contradiction(name, made_by, spelled, was, asked))
+
+
+def _lookup(node: Any, key: str) -> Any:
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _contradiction(name: str, made_by: str, key: str, was: Any, asked: Any) -> str:
+    if isinstance(was, dict) and isinstance(asked, dict):
+        differing = sorted(k for k in {*was, *asked} if was.get(k) != asked.get(k))
+        key, was, asked = f"{key}.{differing[0]}", was.get(differing[0]), asked.get(differing[0])
+    return (
+        f"{name} reads outputs of {made_by}, made with {key}={was}, but this run asks for {asked}. "
+        f"Run the pipeline: dvc exp run -S {key}=... or dvc repro {made_by}"
+    )
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """The configuration as JSON values, the way dvc.lock holds it."""
+    container = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    return {str(k): v for k, v in container.items()} if isinstance(container, dict) else {}
+
+
+def fingerprint(settings: Mapping[str, Any], reads: Sequence[str], code: Sequence[Path]) -> str:
+    """Names a run by its settings, the content of its inputs (dvc.lock) and its code.
+
+    dvc.lock is written stage by stage, so its md5 of an upstream out is current when this runs.
+    """
+    lock = dvc_stages("dvc.lock")
+    made = {out["path"]: out.get("md5") for s in lock.values() for out in s.get("outs", [])}
+    inputs = [(path, made.get(producer(path, list(made)) or "")) for path in reads]
+    text = files.dump_json([settings, inputs, [files.sha256_file(path) for path in code]])
+    return files.sha256_text(text)[:16]
+
+
+# ---- the stage --------------------------------------------------------------------------------
+
+
+def stage(
+    *,
+    uses: Sequence[str],
+    reads: Mapping[str, str],
+    writes: Mapping[str, str],
+    untracked: Sequence[str] = (),
+) -> Callable[[Callable[[Any, Places], float | None]], Any]:
+    """Declare a stage: the keys it uses, what it reads and what it writes, as in dvc.yaml.
+
+    The decorated function stays a plain function of (cfg, at) and gains `.main()`, which runs it
+    as a Hydra application. A test compares the declaration with dvc.yaml.
+
+    Args:
+        untracked: keys that cannot change a result and that dvc.yaml does not track.
+    """
+
+    def declare(function: Callable[[Any, Places], float | None]) -> Any:
+        name = function.__name__
+        declared = SimpleNamespace(
+            name=name, uses=tuple(uses), untracked=tuple(untracked), reads=dict(reads),
+            writes=dict(writes),
+        )  # fmt: skip
+        function.declared = declared  # type: ignore[attr-defined]
+        job = functools.partial(_job, function, declared)
+        function.main = functools.partial(_main, job, name)  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+def _main(job: Callable[[DictConfig], float | None], name: str) -> None:
+    """Start the Hydra application; our one-line errors come before Hydra's long ones."""
+    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        choices, values = load_params()
+        typed(merge(choices, values))
+    except TiterError as error:
+        raise _exit(error) from None
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    store.store(name="config", node=primary(choices, values, name))
+    # an absolute path: a relative one would be looked up as a package
+    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")(job)()
+
+
+def primary(choices: Mapping[str, str], values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Hydra's primary configuration: schema, chosen files, values, then its own folders."""
+    base, now = f"{ROOT}/runs/{name}/", "${now:%Y-%m-%d_%H-%M-%S}"
+    own: dict[str, Any] = {
+        "job": {"name": name, "chdir": False},
+        "run": {"dir": base + now},
+        "sweep": {"dir": base + "sweep_" + now, "subdir": "${hydra.job.num}"},
+    }
+    quiet: list[dict[str, str]] = []
+    if by_dvc():  # DVC keeps the record: Hydra leaves no files
+        own |= {"output_subdir": None, "run": {"dir": "."}}
+        quiet = [{"override hydra/job_logging": "stdout"}]
+    chosen = [{group: name} for group, name in choices.items()]
+    defaults = ["schema", *chosen, {"optional sweep": None}, "_self_", *quiet]
+    return {"defaults": defaults, "hydra": own, **values}
+
+
+def by_dvc() -> bool:
+    """Whether DVC started this process."""
+    return bool(os.environ.get("DVC_STAGE"))
+
+
+def _exit(error: TiterError) -> SystemExit:
+    print(f"error: {error}", file=sys.stderr)
+    return SystemExit(error.exit_code)
+
+
+def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: DictConfig) -> Any:
+    logging.captureWarnings(True)
+    hydra_config = HydraConfig.get()
+    started = time.monotonic()
+    try:
+        config = typed(raw)
+        if not by_dvc():
+            check_inputs(plain(config), declared.name)
+        at = places(declared, config, hydra_config)
+        value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
+    except TiterError as error:
+        if hydra_config.mode == RunMode.MULTIRUN:
+            raise  # a sweeper counts a failed trial and goes on
+        raise _exit(error) from None
+    shutil.rmtree(at.checkpoints, ignore_errors=True)
+    if not by_dvc():
+        folder = Path(hydra_config.runtime.output_dir)
+        overrides = list(hydra_config.overrides.task)
+        files.write_json(folder / "result.json", {"objective": value, "overrides": overrides})
+        logger.info("written to %s", folder.relative_to(ROOT))
+    logger.info("%s done in %.0f s", declared.name, time.monotonic() - started)
+    return value
+
+
+def places(declared: Any, config: Config, hydra_config: Any) -> Places:
+    """Paths of a stage's inputs and outputs for this run.
+
+    Raises:
+        ConfigError: an input is absent, or a hand run would write where another has written.
+    """
+    choices = dict(hydra_config.runtime.choices)
+    out = ROOT if by_dvc() else Path(hydra_config.runtime.output_dir)
+    where = {k: ROOT / _substitute(path, choices) for k, path in declared.reads.items()}
+    for path in where.values():
+        if not path.exists():
+            raise ConfigError(f"{path.relative_to(ROOT)}: absent, and {declared.name} reads it")
+    targets = {k: out / _substitute(path, choices) for k, path in declared.writes.items()}
+    for target in targets.values():
+        if not by_dvc() and target.exists():
+            raise ConfigError(f"{target.relative_to(ROOT)}: another run wrote here; start again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+    home = Path(os.environ.get("DVC_ROOT", ROOT)) if by_dvc() else ROOT
+    view = narrow(config, declared.uses)
+    code = sorted((ROOT / "titer" / "training").glob("*.py"))
+    mark = fingerprint(_values(view), list(declared.reads.values()), code)
+    checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
+    chosen = {group: choices[group] for group in groups()}
+    return Places(SimpleNamespace(**where), SimpleNamespace(**targets), checkpoints, chosen, home)
+
+
+def _substitute(path: str, choices: Mapping[str, str]) -> str:
+    return string.Template(path).substitute(choices)
+
+
+def _values(node: Any) -> Any:
+    """A view as JSON values."""
+    if isinstance(node, SimpleNamespace):
+        return {key: _values(value) for key, value in vars(node).items()}
+    if is_dataclass(node) and not isinstance(node, type):
+        return {f.name: _values(getattr(node, f.name)) for f in fields(node)}
+    return [_values(item) for item in node] if isinstance(node, list) else node
+
+
+def runs(folder: Path) -> Iterator[dict[str, Any]]:
+    """The finished jobs of a sweep, smallest objective first."""
+    found = [files.read_json(path) for path in folder.glob("*/result.json")]
+    done = [row for row in found if row["objective"] is not None]
+    yield from sorted(done, key=lambda row: row["objective"])
+
+
+def dvc_override(override: str, choices: Mapping[str, str]) -> str:
+    """A Hydra override in DVC's spelling: model.x=v becomes conf/model/<name>.yaml:x=v."""
+    key, _, value = override.lstrip("+~").partition("=")
+    group, _, rest = key.partition(".")
+    if group in choices and rest:
+        return f"conf/{group}/{choices[group]}.yaml:{rest}={value}"
+    return re.sub(r"^[+~]+", "", override)
