@@ -1,0 +1,79 @@
+"""Log-likelihoods: equal to one plain forward pass, whatever the batch."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from titer.config import Device, Dtype
+from titer.modeling import loading
+from titer.modeling.loglikelihood import continuation_loglikelihoods, text_loglikelihoods
+
+PAIRS = [
+    ((3, 4, 5), (6,)),
+    ((3, 4, 5), (7, 8, 9)),
+    ((10, 11, 12, 13, 14), (6, 7)),
+    ((10,), (20, 21, 22, 23)),
+    ((30, 31), (40,)),
+]
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model: Path) -> tuple[Any, Any]:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    return loading.load_model(tiny_model, dtype=Dtype.float32, device=Device.cpu), tokenizer
+
+
+def plain(model: Any, prompt: tuple[int, ...], continuation: tuple[int, ...]) -> float:
+    """One unbatched, uncached forward pass over the joined ids."""
+    import torch
+
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[*prompt, *continuation]])).logits[0].float()
+    logprobs = torch.log_softmax(logits, -1)
+    places = range(len(prompt) - 1, len(prompt) + len(continuation) - 1)
+    return sum(float(logprobs[i, t]) for i, t in zip(places, continuation, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+def test_they_equal_a_plain_forward_pass(loaded: Any, batch_size: int) -> None:
+    model, tokenizer = loaded
+    scores = continuation_loglikelihoods(model, tokenizer, PAIRS, batch_size=batch_size)
+    for pair in PAIRS:
+        assert scores[pair] == pytest.approx(plain(model, *pair), abs=1e-4)
+
+
+def test_the_batch_size_moves_nothing(loaded: Any) -> None:
+    model, tokenizer = loaded
+    one = continuation_loglikelihoods(model, tokenizer, PAIRS, batch_size=1)
+    many = continuation_loglikelihoods(model, tokenizer, PAIRS, batch_size=16)
+    assert max(abs(one[pair] - many[pair]) for pair in PAIRS) < 1e-5
+
+
+def test_repeated_pairs_are_computed_once(loaded: Any) -> None:
+    model, tokenizer = loaded
+    done: list[int] = []
+    continuation_loglikelihoods(model, tokenizer, PAIRS * 3, batch_size=2, on_done=done.append)
+    assert sum(done) == len(PAIRS)
+
+
+def test_nothing_to_score_is_refused(loaded: Any) -> None:
+    model, tokenizer = loaded
+    with pytest.raises(ValueError, match="empty prompt or continuation"):
+        continuation_loglikelihoods(model, tokenizer, [((1,), ())], batch_size=1)
+
+
+def test_a_text_is_scored_in_windows_that_join_up(loaded: Any) -> None:
+    model, tokenizer = loaded
+    text = "Bread is made of flour and water. " * 3
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    (whole,) = text_loglikelihoods(model, tokenizer, [text], window=1000, batch_size=4)
+    assert whole[1] == len(ids)
+    start = (tokenizer.eos_token_id,)
+    assert whole[0] == pytest.approx(plain(model, start, tuple(ids)), abs=1e-3)
+    (cut,) = text_loglikelihoods(model, tokenizer, [text], window=8, batch_size=4)
+    pieces = [start[0], *ids]
+    expected = sum(
+        plain(model, (pieces[i],), tuple(pieces[i + 1 : i + 9])) for i in range(0, len(ids), 8)
+    )
+    assert cut[0] == pytest.approx(expected, abs=1e-3)

@@ -1,0 +1,78 @@
+"""Preflight: what would train wrongly in silence is refused, with the row's id."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_sft import FULL, example
+from titer.config import Dtype, OnLong
+from titer.errors import DataError, LoadError
+from titer.modeling import loading
+from titer.training import preflight
+
+
+def test_long_rows_are_dropped_and_listed(tiny_model: Path) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    rows = [example(1), example(2)]
+    rows[1].messages[1]["content"] = "very " * 200
+    result = preflight.encode_examples(tokenizer, rows, FULL, name="train")
+    assert len(result.kept) == 1
+    assert [(row["id"], row["reason"]) for row in result.dropped] == [("e2", "too long")]
+
+
+def test_long_rows_fail_when_asked_to(tiny_model: Path) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    settings = replace(FULL, on_long=OnLong.fail, max_length=16)
+    with pytest.raises(DataError, match=r"example e1 \(p1\) has \d+ tokens, model\.max_length=16"):
+        preflight.encode_examples(tokenizer, [example(1)], settings, name="train")
+
+
+def test_nothing_left_is_an_error(tiny_model: Path) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    with pytest.raises(DataError, match="train examples: 0 of 1 rows fit"):
+        preflight.encode_examples(
+            tokenizer, [example(1)], replace(FULL, max_length=16), name="train"
+        )
+
+
+@pytest.mark.parametrize("content", ["", "  "])
+def test_a_row_without_an_answer_is_refused(tiny_model: Path, content: str) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    row = example(3)
+    row.messages[1]["content"] = content
+    with pytest.raises(DataError, match=r"example e3 \(p3\) has no assistant's answer"):
+        preflight.encode_examples(tokenizer, [row], FULL, name="train")
+
+
+def test_a_prompt_only_row_is_refused(tiny_model: Path) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    row = example(3)
+    row.messages = row.messages[:1] * 2
+    with pytest.raises(DataError, match="has no assistant's answer"):
+        preflight.encode_examples(tokenizer, [row], FULL, name="train")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "longest", "rows"), [(4096, 100, 4), (250, 100, 2), (16, 100, 1), (399, 100, 2)]
+)
+def test_micro_batches_divide_the_batch_and_fit(tokens: int, longest: int, rows: int) -> None:
+    assert preflight.micro_batch_rows(replace(FULL, micro_batch_tokens=tokens), longest) == rows
+
+
+def test_full_fine_tuning_of_8b_fits_80_gb_with_stochastic_rounding_only() -> None:
+    n = 8_190_000_000
+    assert preflight.full_memory_gib(n, "adamw_torch_8bit", Dtype.bfloat16) < 0.9 * 76
+    assert preflight.full_memory_gib(n, "adamw_torch_fused", Dtype.float32) > 76
+    with pytest.raises(LoadError, match="bf16 loses small updates"):
+        preflight.full_memory_gib(n, "adamw_torch_fused", Dtype.bfloat16)
+
+
+def test_full_says_why_it_does_not_run(tiny_model: Path) -> None:
+    def why(enabled: bool | None, memory_gib: float) -> str | None:
+        return preflight.why_not_full(enabled, FULL, base=tiny_model, memory_gib=memory_gib)
+
+    assert why(None, 8) is None
+    assert why(False, 8) == "full.enabled is false"
+    assert "hardware.memory_gib is 0.0001" in str(why(None, 0.0001))
+    assert why(True, 0.0001) is None

@@ -1,0 +1,1 @@
+"""Everything that touches weights: download, build, load, render, generate, score."""

@@ -1,0 +1,120 @@
+"""From messages to token ids, one way for training, generation and scoring.
+
+Invariant: the ids of a training row begin with exactly the ids that the model is given in use.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from titer import files
+from titer.config import Think
+
+THINK_OPEN = "<think>"
+THINK_CLOSE = "</think>"
+EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
+
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""Chat template of the pocket model: ChatML."""
+
+Messages = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class EncodedRow:
+    """One training row."""
+
+    input_ids: list[int]
+    """Prompt, answer and end token."""
+    labels: list[int]
+    """The same ids where the loss counts, -100 on the prompt."""
+
+
+@dataclass(frozen=True)
+class SplitText:
+    """A generated text taken apart."""
+
+    answer: str
+    reasoning: str
+    state: str
+    """none, closed or unclosed; an unclosed thought has an empty answer."""
+
+
+def ask(question: str) -> list[dict[str, str]]:
+    """The messages of one question, without a system prompt (R1 models advise against one)."""
+    return [{"role": "user", "content": question}]
+
+
+def render_prompt(tokenizer: Any, messages: Messages, think: Think) -> str:
+    """Text up to the place where the model answers, the think policy applied.
+
+    A tokenizer without a chat template gets a plain `Question:` line and `Answer:`.
+    """
+    if not tokenizer.chat_template:
+        return "Question: " + "\n".join(m["content"] for m in messages) + "\nAnswer: "
+    text: str = tokenizer.apply_chat_template(
+        list(messages), tokenize=False, add_generation_prompt=True
+    )
+    return text if think == Think.keep else _without_thought(text, think)
+
+
+def _without_thought(text: str, think: Think) -> str:
+    stem = text.rstrip()
+    if stem.endswith(THINK_OPEN):  # R1 templates open the thought inside the prompt
+        text = stem[: -len(THINK_OPEN)]
+    return text + EMPTY_THOUGHT if think == Think.empty else text
+
+
+def encode_prompt(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a rendered prompt; the template has printed the special tokens already."""
+    add = not tokenizer.chat_template
+    ids: list[int] = tokenizer(text, add_special_tokens=add)["input_ids"]
+    return ids
+
+
+def encode_continuation(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of what follows a prompt: an answer or a choice, without special tokens."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def encode_row(tokenizer: Any, messages: Messages, think: Think) -> EncodedRow:
+    """Prompt masked, answer and end token trained.
+
+    Prompt and answer are tokenised apart, so that the prompt's ids are those of use to the token.
+    """
+    prompt = encode_prompt(tokenizer, render_prompt(tokenizer, messages[:-1], think))
+    answer = [*encode_continuation(tokenizer, messages[-1]["content"]), tokenizer.eos_token_id]
+    return EncodedRow(prompt + answer, [-100] * len(prompt) + answer)
+
+
+def split_thought(text: str, *, opened_in_prompt: bool) -> SplitText:
+    """Answer and thought: the answer stands after the last closing tag.
+
+    A thought that was opened, in the prompt or in the text, and never closed has no answer: a
+    scorer would otherwise read the reasoning as one (lm-evaluation-harness#3382).
+    """
+    head, tag, tail = text.rpartition(THINK_CLOSE)
+    if tag:
+        return SplitText(tail.strip(), head.replace(THINK_OPEN, "").strip(), "closed")
+    if opened_in_prompt or THINK_OPEN in text:
+        return SplitText("", text.replace(THINK_OPEN, "").strip(), "unclosed")
+    return SplitText(text.strip(), "", "none")
+
+
+def opens_thought(prompt: str) -> bool:
+    """Whether a rendered prompt ends inside a thought."""
+    return prompt.rstrip().endswith(THINK_OPEN)
+
+
+def template_sha256(tokenizer: Any) -> str:
+    """Identity of the chat template, `none` where there is none."""
+    return files.sha256_text(tokenizer.chat_template) if tokenizer.chat_template else "none"
+
+
+def tokenizer_sha256(tokenizer: Any) -> str:
+    """Identity of the vocabulary and its merges as the fast tokenizer serialises them."""
+    return files.sha256_text(tokenizer.backend_tokenizer.to_str())

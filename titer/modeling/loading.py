@@ -1,0 +1,158 @@
+"""Weights from a local folder into memory: base, 4-bit base, adapter, full fine-tune.
+
+Invariant: safetensors only, no remote code, no network; bitsandbytes computes exact NF4 gradients.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from titer.config import Device, Dtype
+from titer.errors import BaseMismatch, LoadError, NotFound
+
+logger = logging.getLogger(__name__)
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder that is absent, has no configuration, or holds only pickled weights.
+
+    Raises:
+        LoadError: with what is missing and what to do.
+    """
+    if not folder.is_dir():
+        raise LoadError(f"{folder}: no such model folder. Give one with config.json and weights")
+    if not (folder / "config.json").is_file():
+        raise LoadError(f"{folder}: no config.json; this is not a transformers model folder")
+    if any(folder.glob("*.safetensors")):
+        return
+    pickled = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth"})
+    if pickled:
+        raise LoadError(
+            f"{folder}: weights only as a pickle ({pickled[0]}), which may run code when loaded. "
+            "Convert them to safetensors where you trust the file, then give that folder"
+        )
+    raise LoadError(f"{folder}: no *.safetensors weights")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder, with a padding token (the end token where it has none).
+
+    Raises:
+        LoadError: the folder holds no usable tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{folder}: no usable tokenizer: {_first_line(error)}") from None
+    if tokenizer.eos_token_id is None:
+        raise LoadError(f"{folder}: the tokenizer has no end token, so no answer could ever end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = False) -> Any:
+    """A causal language model in evaluation mode.
+
+    Args:
+        folder: with config.json and safetensors.
+        dtype: of the weights; with `quantize` of the arithmetic on the 4-bit weights.
+        device: cpu or cuda.
+        quantize: NF4 with double quantisation through bitsandbytes.
+    Raises:
+        LoadError: folder, weights or device cannot be used.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    check_model_folder(folder)
+    if device == Device.cuda and not torch.cuda.is_available():
+        raise LoadError("hardware.device = cuda: no CUDA device here. Choose hardware=cpu")
+    kwargs: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    if quantize:
+        kwargs["quantization_config"] = nf4_config(dtype)
+    if quantize or device == Device.cuda:
+        kwargs["device_map"] = {"": 0 if device == Device.cuda else "cpu"}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
+            **kwargs,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{folder}: {_first_line(error)}") from None
+    keep_nf4_exact(model)
+    return model.eval()
+
+
+def nf4_config(dtype: Dtype) -> Any:
+    """The 4-bit setting of QLoRA: NF4, double quantisation, arithmetic in `dtype`."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
+
+
+def keep_nf4_exact(model: Any) -> None:
+    """Stop bitsandbytes from repacking 4-bit weights in evaluation mode on AVX512-BF16 CPUs.
+
+    Repacked weights are never unpacked: training after any evaluation step then runs through a
+    kernel without gradient (relative error 0.82 in bitsandbytes 0.50.2), and scores are inexact.
+    """
+    import bitsandbytes as bnb
+
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def load_adapter(model: Any, folder: Path) -> Any:
+    """The model with a LoRA adapter on it, in evaluation mode.
+
+    Raises:
+        NotFound: there is no safetensors adapter in the folder.
+        BaseMismatch: its shapes do not fit the model.
+    """
+    from peft import PeftModel
+
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise NotFound(f"{folder}: no adapter_model.safetensors")
+    try:
+        return PeftModel.from_pretrained(model, str(folder)).eval()
+    except (RuntimeError, ValueError) as error:
+        raise BaseMismatch(f"{folder}: made for another base: {_first_line(error)}") from None
+
+
+def not_run_reason(folder: Path) -> str | None:
+    """Why the stage that owns this folder did not run, or null when it did."""
+    note = folder / NOT_RUN
+    return str(json.loads(note.read_text())["reason"]) if note.is_file() else None
+
+
+NOT_RUN = "not_run.json"
+"""Stands in a model folder in place of weights when the stage was told not to run."""
+
+
+def n_parameters(model: Any) -> tuple[int, int]:
+    """Trainable and all parameters; a 4-bit weight counts as the numbers it holds."""
+    trainable = total = 0
+    for parameter in model.parameters():
+        count = parameter.numel()
+        if parameter.__class__.__name__ == "Params4bit":
+            count = count * 2 * parameter.element_size()
+        total += count
+        trainable += count if parameter.requires_grad else 0
+    return trainable, total
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,135 @@
+"""Log-likelihood of continuations and of whole texts, as lm-evaluation-harness defines them.
+
+Invariant: sums of natural-log probabilities in float32; in float32 arithmetic they differ by less
+than 1e-5 between batch sizes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+Pair = tuple[tuple[int, ...], tuple[int, ...]]
+"""Ids of a prompt and of one continuation of it."""
+
+
+def continuation_loglikelihoods(
+    model: Any,
+    tokenizer: Any,
+    pairs: Iterable[Pair],
+    *,
+    batch_size: int,
+    on_done: Callable[[int], None] = lambda n: None,
+) -> dict[Pair, float]:
+    """Log-likelihood of each distinct continuation after its prompt.
+
+    A prompt runs through the model once; its key-value cache then serves all its continuations.
+
+    Args:
+        pairs: repeated pairs are computed once.
+        batch_size: continuations per forward pass.
+        on_done: called with the number of pairs finished since the last call.
+    Raises:
+        ValueError: a continuation or a prompt has no token.
+    """
+    todo = sorted(set(pairs), key=lambda pair: (len(pair[0]), pair))
+    if any(not prompt or not continuation for prompt, continuation in todo):
+        raise ValueError("an empty prompt or continuation has no likelihood")
+    results: dict[Pair, float] = {}
+    for batch in _batches(todo, batch_size):
+        results.update(zip(batch, _score_batch(model, tokenizer, batch), strict=True))
+        on_done(len(batch))
+    return results
+
+
+def _batches(rows: Sequence[Any], size: int) -> Iterable[list[Any]]:
+    iterator = iter(rows)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _score_batch(model: Any, tokenizer: Any, batch: list[Pair]) -> list[float]:
+    import torch
+
+    from titer.modeling.generation import left_padded
+
+    prompts = list(dict.fromkeys(prompt for prompt, _ in batch))
+    rows = torch.tensor([prompts.index(prompt) for prompt, _ in batch], device=model.device)
+    ids, mask = left_padded([list(p) for p in prompts], tokenizer.pad_token_id, model.device)
+    with torch.inference_mode():
+        out = model(
+            input_ids=ids, attention_mask=mask, position_ids=_positions(mask),
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        first = torch.log_softmax(out.logits[:, -1].float(), -1)[rows]
+        scores = first.gather(1, _column(batch, 0, model.device))[:, 0]
+        if max(len(continuation) for _, continuation in batch) > 1:
+            out.past_key_values.reorder_cache(rows)
+            scores = scores + _score_rest(model, batch, mask[rows], out.past_key_values)
+    return [float(score) for score in scores]
+
+
+def _positions(mask: Any) -> Any:
+    return (mask.cumsum(-1) - 1).clamp(min=0)
+
+
+def _column(batch: list[Pair], index: int, device: Any) -> Any:
+    import torch
+
+    return torch.tensor([[continuation[index]] for _, continuation in batch], device=device)
+
+
+def _score_rest(model: Any, batch: list[Pair], prompt_mask: Any, cache: Any) -> Any:
+    """Scores of the second and later tokens: each is predicted by the one before it."""
+    import torch
+
+    width = max(len(continuation) for _, continuation in batch) - 1
+    given = [[*c[:-1], *[0] * (width - len(c) + 1)] for _, c in batch]
+    target = [[*c[1:], *[0] * (width - len(c) + 1)] for _, c in batch]
+    real = [[1] * (len(c) - 1) + [0] * (width - len(c) + 1) for _, c in batch]
+    ids, targets, own = (torch.tensor(x, device=model.device) for x in (given, target, real))
+    mask = torch.cat([prompt_mask, own], 1)
+    positions = prompt_mask.sum(-1, keepdim=True) + torch.arange(width, device=model.device)
+    out = model(
+        input_ids=ids, attention_mask=mask, position_ids=positions,
+        past_key_values=cache, use_cache=True,
+    )  # fmt: skip
+    logprobs = torch.log_softmax(out.logits.float(), -1)
+    return (logprobs.gather(2, targets[..., None])[..., 0] * own).sum(-1)
+
+
+def text_loglikelihoods(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    window: int,
+    batch_size: int,
+    on_done: Callable[[int], None] = lambda n: None,
+) -> list[tuple[float, int]]:
+    """Log-likelihood and number of tokens of each whole text.
+
+    Rolling windows without overlap, each new window conditioned on the one token before it, the
+    first on the beginning token (or the end token where the tokenizer has no other).
+
+    Args:
+        window: tokens per window, at most the model's context.
+    """
+    start = tokenizer.bos_token_id
+    start = tokenizer.eos_token_id if start is None else start
+    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    pieces = [piece for ids in encoded for piece in _windows([start, *ids], window)]
+    scored = continuation_loglikelihoods(
+        model, tokenizer, pieces, batch_size=batch_size, on_done=on_done
+    )
+    return [
+        (sum(scored[piece] for piece in _windows([start, *ids], window)), len(ids))
+        for ids in encoded
+    ]
+
+
+def _windows(ids: list[int], window: int) -> list[Pair]:
+    """Context of one token, and up to `window` tokens to predict."""
+    return [
+        ((ids[start],), tuple(ids[start + 1 : start + 1 + window]))
+        for start in range(0, len(ids) - 1, window)
+    ]

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: QLoRA and full through one trainer."""

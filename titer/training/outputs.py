@@ -1,0 +1,60 @@
+"""What a training stage reads and leaves: examples in; losses, metrics and run record out."""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from titer import files
+from titer.config import PlanSettings, SftSettings
+from titer.errors import DataError
+from titer.modeling.loading import NOT_RUN
+from titer.records import Example
+from titer.training.sft import LOSS_COLUMNS, Data, Run
+
+logger = logging.getLogger(__name__)
+
+
+def read_data(examples: Path, heldout: Path) -> Data:
+    """Training and validation examples, and the texts of the held-out papers.
+
+    Raises:
+        DataError: there is nothing to train or to validate on.
+    """
+    parts = {
+        name: [Example.from_json(row) for row in files.read_jsonl(examples / f"{name}.jsonl")]
+        for name in ("train", "validation")
+    }
+    for name, rows in parts.items():
+        if not rows:
+            raise DataError(f"{examples}/{name}.jsonl: no examples. Collect more papers")
+    texts = [str(row["text"]) for row in files.read_jsonl(heldout)]
+    return Data(parts["train"], parts["validation"], texts)
+
+
+def write_run(
+    run: Run, writes: SimpleNamespace, *, stage: str, settings: SftSettings, plan: PlanSettings
+) -> None:
+    """Write losses, metrics (rounded) and the run record of a finished fine-tune."""
+    files.write_csv(writes.loss, files.rounded(run.losses), LOSS_COLUMNS)
+    files.write_json(writes.metrics, {stage: files.rounded({**run.metrics, "trained": 1}, 4)})
+    record = {
+        "status": "ok",
+        "reason": None,
+        "settings": asdict(settings),
+        "plan_sha256": plan.sha256(),
+        "dropped": run.dropped,
+        "timing": files.rounded(run.timing, 2),
+    }
+    files.write_json(writes.run, record)
+
+
+def write_not_run(reason: str, writes: SimpleNamespace, *, stage: str, plan: PlanSettings) -> None:
+    """Write outs that say that the stage did not run, and why."""
+    logger.warning("%s does not run: %s", stage, reason)
+    record: dict[str, Any] = {"status": "not_run", "reason": reason, "plan_sha256": plan.sha256()}
+    files.write_json(writes.model / NOT_RUN, record)
+    files.write_json(writes.run, record)
+    files.write_csv(writes.loss, [], LOSS_COLUMNS)
+    files.write_json(writes.metrics, {stage: {"trained": 0}})
