@@ -1,0 +1,143 @@
+"""Settings that point at the stand-in server, with gaps and timeouts scaled down."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.standin import corpus
+from tests.standin.server import Server
+from titer.config import (
+    ArxivSettings,
+    DomainSettings,
+    ExamplesSettings,
+    OnLeak,
+    OnLong,
+    PapersSettings,
+    PapersSource,
+    PubmedSettings,
+)
+from titer.literature.cache import Cache
+from titer.literature.credentials import Credentials
+
+EMAIL, KEY = "someone@example.org", "0123456789abcdefSECRET"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """60 PubMed records of all kinds and 50 arXiv entries."""
+    with Server(corpus.fragments(60), corpus.entries(50)) as running:
+        yield running
+
+
+@pytest.fixture
+def credentials() -> Credentials:
+    """An address and a key that must show up nowhere."""
+    return Credentials(EMAIL, KEY)
+
+
+@pytest.fixture
+def pubmed_settings(server: Server) -> PubmedSettings:
+    """Batches of 20, as fast as the server answers."""
+    return PubmedSettings(
+        enabled=True,
+        base_url=server.url,
+        max_papers_per_query=0,
+        batch_size=20,
+        gap_s=0.002,
+        gap_with_key_s=0.001,
+        workers=2,
+        workers_with_key=2,
+    )
+
+
+@pytest.fixture
+def arxiv_settings(server: Server) -> ArxivSettings:
+    """Pages of 20."""
+    return ArxivSettings(True, server.url, max_papers_per_query=0, page_size=20, gap_s=0.002)
+
+
+@pytest.fixture
+def pubmed_client(pubmed_settings: PubmedSettings, credentials: Credentials) -> Callable[..., Any]:
+    """Makes a client; fields of the settings, `cache` and `credentials` can be given."""
+
+    def make(
+        cache: Cache | None = None, credentials: Credentials = credentials, **changes: Any
+    ) -> Any:
+        from titer.literature.pubmed import PubmedClient
+
+        return PubmedClient(
+            replace(pubmed_settings, **changes),
+            timeout_s=0.3,
+            max_tries=3,
+            credentials=credentials,
+            cache=cache,
+            backoff_s=0.002,
+        )
+
+    return make
+
+
+@pytest.fixture
+def arxiv_client(arxiv_settings: ArxivSettings, credentials: Credentials) -> Callable[..., Any]:
+    """Makes a client; fields of the settings and `cache` can be given."""
+
+    def make(cache: Cache | None = None, **changes: Any) -> Any:
+        from titer.literature.arxiv_api import ArxivClient
+
+        return ArxivClient(
+            replace(arxiv_settings, **changes),
+            timeout_s=0.3,
+            max_tries=3,
+            credentials=credentials,
+            cache=cache,
+        )
+
+    return make
+
+
+@pytest.fixture
+def papers_settings(pubmed_settings: PubmedSettings, arxiv_settings: ArxivSettings) -> Any:
+    """A live run until the end of 2030."""
+    return PapersSettings(
+        source=PapersSource.live,
+        path=None,
+        snapshot="2030-12-31",
+        offline=False,
+        cache_dir=".cache/papers",
+        timeout_s=0.3,
+        max_tries=3,
+        allow_no_hits=False,
+        pubmed=pubmed_settings,
+        arxiv=arxiv_settings,
+    )
+
+
+@pytest.fixture
+def domain() -> DomainSettings:
+    """Two PubMed queries and one arXiv query, each finding everything."""
+    return DomainSettings("Stand-in", ["words", "more words"], ["all:words"], lexicon=[])
+
+
+@pytest.fixture
+def examples_settings() -> ExamplesSettings:
+    """Abstracts of at least 40 English words."""
+    return ExamplesSettings(
+        seed=7,
+        min_words=40,
+        languages=["eng"],
+        recipes=["conclusion"],
+        per_paper=3,
+        validation_share=0.05,
+        heldout_share=0.05,
+        on_leak=OnLeak.drop,
+        on_long=OnLong.drop,
+    )
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """An empty cache."""
+    return Cache(tmp_path / "cache", "2030-12-31", offline=False)

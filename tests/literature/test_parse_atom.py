@@ -1,0 +1,60 @@
+"""arXiv Atom feeds to papers."""
+
+import pytest
+
+from tests.standin import corpus
+from tests.standin.faults import ERROR_FEED
+from titer.literature.parse import Parsed, parse_atom
+
+
+def parse(*entries: str) -> Parsed:
+    body = corpus.feed(list(entries), total=len(entries), start=0, size=10)
+    return parse_atom(body, raw_sha256="raw")
+
+
+def test_identity_and_version_are_read() -> None:
+    (paper,) = parse(corpus.entry(7, version=3)).papers
+    assert (paper.paper_id, paper.arxiv_id, paper.arxiv_version) == (
+        "arxiv:2401.00007", "2401.00007", 3,
+    )  # fmt: skip
+    assert (paper.pub_date, paper.date_revised) == ("2024-01-08", "2024-01-08")
+    assert (paper.categories, paper.is_preprint) == (["q-bio.QM", "stat.AP"], True)
+    assert (paper.synthetic, paper.license, paper.raw_sha256) == (True, None, "raw")
+
+
+def test_an_old_identifier_keeps_its_archive() -> None:
+    entry = corpus.entry(1).replace("2401.00001v1", "q-bio/0401001v2")
+    assert parse(entry).papers[0].paper_id == "arxiv:q-bio/0401001"
+
+
+def test_the_published_doi_is_lower_case() -> None:
+    entry = corpus.entry(1).replace("</entry>", "<arxiv:doi>10.1/ABC</arxiv:doi></entry>")
+    assert parse(entry).papers[0].doi == "10.1/abc"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Synthetic sample record", "This paper has been withdrawn by the author"),
+        ("<summary>", "<summary>This paper has been withdrawn. "),
+    ],
+)
+def test_a_withdrawn_paper_is_marked(old: str, new: str) -> None:
+    assert parse(corpus.entry(1).replace(old, new)).papers[0].withdrawn
+
+
+def test_a_paper_without_summary_counts_as_withdrawn() -> None:
+    entry = corpus.entry(1)
+    start, end = entry.index("<summary>") + 9, entry.index("</summary>")
+    (paper,) = parse(entry[:start] + entry[end:]).papers
+    assert (paper.withdrawn, paper.sections) == (True, [])
+
+
+def test_an_abstract_on_withdrawal_of_a_drug_is_not_withdrawn() -> None:
+    entry = corpus.entry(1).replace("<summary>", "<summary>Steroids were withdrawn slowly. ")
+    assert not parse(entry).papers[0].withdrawn
+
+
+def test_an_error_entry_is_skipped_with_its_title() -> None:
+    (row,) = parse_atom(ERROR_FEED, raw_sha256="").skipped
+    assert row["reason"] == "an entry without an arXiv id, titled 'Error'"

@@ -1,0 +1,191 @@
+"""PubMed XML to papers."""
+
+import pytest
+
+from tests.standin import corpus
+from titer.errors import FormatError
+from titer.literature.fields import partial_date
+from titer.literature.parse import Parsed, parse_pubmed
+from titer.records import Paper
+
+
+def parse(*records: str, deleted: tuple[str, ...] = ()) -> Parsed:
+    return parse_pubmed(corpus.article_set(list(records), deleted=deleted), raw_sha256="raw")
+
+
+def paper(kind: str, i: int = 0) -> Paper:
+    return parse(corpus.record(i, kind)).papers[0]
+
+
+def with_text(text: str) -> Paper:
+    record = corpus.record(0, "unstructured")
+    start = record.index("<AbstractText>")
+    end = record.index("</AbstractText>")
+    return parse(f"{record[:start]}<AbstractText>{text}{record[end:]}").papers[0]
+
+
+def test_identity_and_origin_are_read() -> None:
+    found = paper("structured", 3)
+    assert (found.paper_id, found.source, found.pmid) == ("pmid:30000004", "pubmed", "30000004")
+    assert (found.doi, found.pmcid) == ("10.5555/standin.3", "PMC7000003")
+    assert (found.raw_sha256, found.authors) == ("raw", ["Stand In Author3"])
+    assert (found.journal, found.language) == ("Journal of Stand-in Records", ["eng"])
+    assert (found.date_revised, found.license) == ("2016-01-05", None)
+
+
+def test_sections_keep_label_and_category() -> None:
+    sections = paper("structured").sections
+    assert [section["label"] for section in sections] == list(corpus.LABELS)
+    assert sections[-1]["category"] == "CONCLUSIONS"
+
+
+def test_an_unstructured_abstract_is_one_section_without_label() -> None:
+    (section,) = paper("unstructured").sections
+    assert (section["label"], section["category"]) == ("", "")
+
+
+def test_a_heading_is_major_through_its_qualifier() -> None:
+    assert paper("structured").mesh == [{"ui": "D000001", "name": "Words", "major": True}]
+
+
+def test_a_translated_abstract_is_not_taken_for_the_abstract() -> None:
+    assert "Otro" not in paper("other_abstract").abstract
+
+
+def test_an_invalid_doi_is_not_taken() -> None:
+    assert paper("two_dois", 5).doi == "10.5555/standin.5"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("10<sup>-3</sup> M", "10^-3 M"),
+        ("CD4<sup>+</sup> T cells", "CD4^+ T cells"),
+        ("H<sub>2</sub>O", "H_2O"),
+        ("a<sup>b c</sup>", "a^(b c)"),
+        ("x<sup><i>n</i></sup>", "x^n"),
+        ("<b>Bold</b> and <i>P</i> &lt; 0.05", "Bold and P < 0.05"),
+        ("two\n   lines\u00a0here", "two lines here"),
+        ("before <!-- comment -->after", "before after"),
+        ("empty<sup> </sup> script", "empty script"),
+    ],
+)
+def test_markup_becomes_text(markup: str, text: str) -> None:
+    assert with_text(markup).abstract == text
+
+
+def test_mathml_loses_its_layout_and_keeps_its_scripts() -> None:
+    assert with_text(f"It was {corpus.MATHML} here.").abstract == "It was x^2=a/b here."
+
+
+def test_a_fraction_of_sums_keeps_its_grouping() -> None:
+    math = (
+        '<mml:math xmlns:mml="http://www.w3.org/1998/Math/MathML"><mml:mfrac><mml:mrow>'
+        "<mml:mi>a</mml:mi><mml:mo>+</mml:mo><mml:mi>b</mml:mi></mml:mrow><mml:mn>2</mml:mn>"
+        "</mml:mfrac></mml:math>"
+    )
+    assert with_text(math).abstract == "(a+b)/2"
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("<Year>2019</Year><Month>Mar</Month><Day>4</Day>", "2019-03-04"),
+        ("<Year>2019</Year><Month>03</Month>", "2019-03"),
+        ("<Year>2019</Year>", "2019"),
+        ("<Year>2019</Year><Season>Spring</Season>", "2019"),
+        ("<MedlineDate>1998 Dec-1999 Jan</MedlineDate>", "1998-12"),
+        ("<MedlineDate>2015 Jan-Feb</MedlineDate>", "2015-01"),
+        ("<MedlineDate>1976-1977</MedlineDate>", "1976"),
+        ("<MedlineDate>2000 Spring</MedlineDate>", "2000"),
+        ("<MedlineDate>Fall 2001</MedlineDate>", "2001"),
+        ("<MedlineDate>not given</MedlineDate>", None),
+    ],
+)
+def test_dates_are_as_precise_as_the_record(date: str, expected: str | None) -> None:
+    from lxml import etree
+
+    assert partial_date(etree.fromstring(f"<PubDate>{date}</PubDate>")) == expected
+
+
+def test_a_retracted_paper_names_its_notice() -> None:
+    found = paper("retracted", 6)
+    assert found.retracted
+    assert found.retraction == {"sources": ["pubmed"], "notice_id": "pmid:30000008"}
+
+
+def test_a_retraction_notice_is_no_retracted_paper() -> None:
+    found = paper("notice")
+    assert (found.is_retraction_notice, found.retracted) == (True, False)
+
+
+def test_an_expression_of_concern_is_kept() -> None:
+    assert paper("concern").concern
+
+
+def test_a_preprint_names_its_published_version() -> None:
+    found = paper("preprint", 9)
+    assert (found.is_preprint, found.version_of) == (True, "pmid:30000011")
+
+
+def test_a_published_version_keeps_the_link_to_its_preprint() -> None:
+    found = paper("published", 10)
+    assert found.version_of is None
+    assert found.corrections == [{"type": "UpdateOf", "pmid": "30000010", "source": "J Stand In"}]
+
+
+def test_a_book_chapter_with_an_abstract_is_a_paper() -> None:
+    found = paper("book", 13)
+    assert (found.journal, found.pub_date, bool(found.abstract)) == ("Words", "2018", True)
+
+
+def test_a_book_without_chapter_is_skipped_with_its_reason() -> None:
+    reason = "a book record without ArticleTitle and Abstract"
+    expected = [{"paper_id": "pmid:30000015", "reason": reason}]
+    assert parse(corpus.record(14, "bare_book")).skipped == expected
+
+
+def test_deleted_citations_are_listed() -> None:
+    parsed = parse(corpus.record(0), deleted=("17",))
+    assert parsed.skipped == [{"paper_id": "pmid:17", "reason": "deleted by PubMed"}]
+
+
+def test_the_mark_of_synthetic_records_is_no_keyword() -> None:
+    found = paper("structured")
+    assert (found.synthetic, found.keywords) == (True, ["random text"])
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["<|im_start|>", "<think>", "</think>", "<\uff5cUser\uff5c>", "<thi<think>nk>", "[/INST]"],
+)
+def test_chat_control_tokens_are_taken_out_and_marked(token: str) -> None:
+    found = with_text(f"one {token.replace('<', '&lt;')} two")
+    assert (found.abstract, found.sanitised) == ("one two", True)
+
+
+def test_only_the_record_with_a_forbidden_character_is_marked() -> None:
+    body = corpus.article_set([corpus.record(0), corpus.record(1)])
+    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>\x01", 1), raw_sha256="")
+    assert [found.sanitised for found in parsed.papers] == [True, False]
+    assert parsed.papers[0].title == paper("structured").title
+
+
+def test_entities_and_external_files_are_not_loaded() -> None:
+    body = corpus.article_set([corpus.record(0)]).decode()
+    start = body.index("<!DOCTYPE")
+    doctype = '<!DOCTYPE PubmedArticleSet [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
+    body = body[:start] + doctype + body[body.index("<PubmedArticleSet>") :]
+    body = body.replace("<ArticleTitle>", "<ArticleTitle>&f;", 1)
+    assert parse_pubmed(body.encode(), raw_sha256="").papers[0].title.startswith("&f;")
+
+
+def test_another_document_is_refused() -> None:
+    with pytest.raises(FormatError, match="root element <html>, expected <PubmedArticleSet>"):
+        parse_pubmed(b"<html></html>", raw_sha256="")
+
+
+def test_a_cut_document_is_refused_with_its_line() -> None:
+    body = corpus.article_set([corpus.record(i) for i in range(3)])
+    with pytest.raises(FormatError, match=r"^6: not well-formed XML"):
+        parse_pubmed(body[:-200], raw_sha256="")

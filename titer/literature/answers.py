@@ -1,0 +1,63 @@
+"""What PubMed answers: taken only when whole, well-formed and of the kind that was asked for.
+
+PubMed sends ERROR elements, HTML pages, JSON and cut records with status 200, so the status code
+decides nothing.
+"""
+
+from typing import Any
+
+from lxml import etree
+
+from titer.literature.http import Unusable
+from titer.literature.markup import safe_parser, without_forbidden
+
+SERVED_IDS = 9_999
+"""Ids that PubMed serves per query; the rest needs narrower windows (biopython#4189)."""
+
+
+def root_of(body: bytes, tag: str) -> Any:
+    """Root element of an answer that is whole and is what was asked for.
+
+    Raises:
+        Unusable: it is not.
+    """
+    try:
+        root = etree.fromstring(body, safe_parser())
+    except etree.XMLSyntaxError:
+        kind = "malformed" if body.rstrip().endswith(f"</{tag}>".encode()) else "cut or not XML"
+        raise Unusable(kind, last_resort=_repaired(body, kind)) from None
+    error = root.findtext(".//ERROR") if root.tag.startswith(("eSearch", "eFetch")) else None
+    if error is not None:
+        raise Unusable(f"ERROR: {' '.join(error.split())[:160]}")
+    if root.tag != tag:
+        raise Unusable(f"<{root.tag}> instead of <{tag}>")
+    return root
+
+
+def _repaired(body: bytes, kind: str) -> bytes | None:
+    """The body without forbidden characters, for when every try brought them."""
+    repaired = without_forbidden(body)
+    return repaired if kind == "malformed" and repaired != body else None
+
+
+def search_result(root: Any) -> tuple[int, list[str]]:
+    """The count and the ids of an esearch answer, as many as the service gives.
+
+    Raises:
+        Unusable: count and ids do not agree.
+    """
+    count = (root.findtext("Count") or "").strip()
+    ids = [one.text for one in root.iterfind("IdList/Id")]
+    if not count.isdigit() or not all(one and one.isdigit() for one in ids):
+        raise Unusable("a search answer without a count or with odd ids")
+    expected = min(int(count), SERVED_IDS)
+    if len(set(ids)) != expected:
+        raise Unusable(f"{len(set(ids))} of {expected} ids")
+    return int(count), ids
+
+
+def received(body: bytes) -> tuple[bytes, set[str]]:
+    """A verified body with the PMIDs of its records, books and deleted ones included."""
+    root = root_of(body, "PubmedArticleSet")
+    paths = ("*/MedlineCitation/PMID", "*/BookDocument/PMID", "DeleteCitation/PMID")
+    return body, {(one.text or "").strip() for path in paths for one in root.iterfind(path)}

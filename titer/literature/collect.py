@@ -1,0 +1,249 @@
+"""All papers of a run, from the sample collection, from files or from the services.
+
+Invariant: after the bytes there is one path. Where papers come from changes who delivers bytes,
+never how they become records.
+"""
+
+import datetime
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from titer import files as disk
+from titer.config import DomainSettings, PapersSettings, PapersSource
+from titer.errors import ConfigError, SourceError
+from titer.literature.cache import Cache
+from titer.literature.credentials import Credentials
+from titer.literature.files import read_papers
+from titer.literature.http import Line
+from titer.literature.parse import Parsed, parse_atom, parse_pubmed
+from titer.records import Paper
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Collection:
+    """The papers of a run, where they come from, and what was left out."""
+
+    papers: list[Paper]
+    """In order of paper_id, each id once."""
+    ids: dict[str, Any]
+    """Files or queries with their counts and sorted ids; no times, so it is deterministic."""
+    skipped: list[dict[str, Any]]
+    """`{paper_id, reason}`."""
+
+
+@dataclass
+class _Gathered:
+    """Records as they arrive: each id once, newest version, queries joined."""
+
+    papers: dict[str, Paper] = field(default_factory=dict)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, parsed: Parsed, query_ids: Iterable[str] = ()) -> None:
+        """Take in what some bytes held."""
+        self.skipped += parsed.skipped
+        for paper in parsed.papers:
+            self._add(paper, list(query_ids))
+
+    def _add(self, paper: Paper, query_ids: list[str]) -> None:
+        known = self.papers.get(paper.paper_id)
+        if known is not None:
+            query_ids = sorted({*known.query_ids, *query_ids})
+            paper = max(known, paper, key=_version)  # the first of equal ones
+        paper.query_ids = query_ids
+        self.papers[paper.paper_id] = paper
+
+    def collection(self, ids: dict[str, Any]) -> Collection:
+        """Everything in its final order."""
+        papers = [self.papers[name] for name in sorted(self.papers)]
+        unique = {(row["paper_id"], row["reason"]): row for row in self.skipped}
+        ids = {**ids, "papers": [paper.paper_id for paper in papers]}
+        return Collection(papers, ids, [unique[key] for key in sorted(unique)])
+
+
+def _version(paper: Paper) -> tuple[bool, int, str]:
+    return (not paper.missing, paper.arxiv_version or 0, paper.date_revised or "")
+
+
+def collect(
+    settings: PapersSettings,
+    domain: DomainSettings,
+    *,
+    sample: Path,
+    own: Path | None,
+    cache: Path,
+    credentials: Credentials | None,
+) -> Collection:
+    """Papers from the source that the settings name.
+
+    Args:
+        settings: where papers come from.
+        domain: what is searched.
+        sample: folder of the sample collection.
+        own: file or folder of a user's own papers; read when the source is files.
+        cache: folder of raw responses; used when the source is live.
+        credentials: of a live run.
+
+    Raises:
+        ConfigError: a live run without an e-mail address.
+        DataError: files that are missing, empty or damaged (FormatError).
+        SourceError: a service failed, a query finds nothing, or offline misses an answer.
+    """
+    if settings.source == PapersSource.live:
+        return _live(settings, domain, cache, credentials or Credentials())
+    path = sample if settings.source == PapersSource.sample else own
+    if path is None:
+        raise ConfigError(f"papers.path = {settings.path!r}: name a file or folder of papers")
+    parsed = read_papers(path)
+    gathered = _Gathered()
+    gathered.add(parsed)
+    return gathered.collection({"source": str(settings.source), "files": parsed.files})
+
+
+def _live(
+    settings: PapersSettings, domain: DomainSettings, folder: Path, credentials: Credentials
+) -> Collection:
+    if settings.pubmed.enabled and domain.pubmed_queries and not settings.offline:
+        credentials.require_email()
+    snapshot = _checked_date(settings.snapshot)
+    cache = Cache(folder, snapshot, offline=settings.offline)
+    gathered = _Gathered()
+    ids: dict[str, Any] = {"source": "live", "snapshot": snapshot, "pubmed": [], "arxiv": []}
+    with cache.locked():
+        if settings.pubmed.enabled:
+            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, cache, credentials)
+        if settings.arxiv.enabled:
+            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, cache, credentials)
+    if not gathered.papers and not settings.allow_no_hits:
+        raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
+    return gathered.collection(ids)
+
+
+def _checked_date(snapshot: str | None) -> str:
+    """The snapshot, which also names a folder."""
+    try:
+        if snapshot and re.fullmatch(r"\d{4}-\d\d-\d\d", snapshot):
+            return datetime.date.fromisoformat(snapshot).isoformat()
+    except ValueError:
+        pass
+    raise ConfigError(f"papers.snapshot = {snapshot!r}: must be a quoted date, 'YYYY-MM-DD'")
+
+
+def _pubmed(
+    settings: PapersSettings,
+    queries: list[str],
+    gathered: _Gathered,
+    cache: Cache,
+    credentials: Credentials,
+) -> list[dict[str, Any]]:
+    from titer.literature.pubmed import PubmedClient
+
+    client = PubmedClient(
+        settings.pubmed,
+        timeout_s=settings.timeout_s,
+        max_tries=settings.max_tries,
+        credentials=credentials,
+        cache=cache,
+    )
+    rows: list[dict[str, Any]] = []
+    asked: dict[str, list[str]] = {}
+    with _Counted(client.line, cache):
+        for number, query in enumerate(queries, 1):
+            found = client.find(query, until=cache.folder.name)
+            row = _row(f"pubmed:{number}", found.query, found.until, found.count, found.ids)
+            rows.append({**row, "warnings": found.warnings})
+            _check_hits(row, settings)
+            new = [pmid for pmid in found.ids if pmid not in asked]
+            for pmid in found.ids:
+                asked.setdefault(pmid, []).append(row["query_id"])
+            # only what no earlier query found: a query added at the end fetches little
+            for body in client.fetch_each(new):
+                gathered.add(parse_pubmed(body, raw_sha256=disk.sha256_bytes(body)))
+    _settle(gathered, asked)
+    return rows
+
+
+def _settle(gathered: _Gathered, asked: dict[str, list[str]]) -> None:
+    """Leave out what was not asked for, and list what was and never came."""
+    for name in [name for name, paper in gathered.papers.items() if paper.pmid not in asked]:
+        del gathered.papers[name]
+        gathered.skipped.append({"paper_id": name, "reason": "not asked for"})
+    settled = {row["paper_id"] for row in gathered.skipped}
+    for pmid, query_ids in asked.items():
+        name = f"pmid:{pmid}"
+        if name not in gathered.papers and name not in settled:
+            absent = Paper(name, "pubmed", "", [], pmid=pmid, missing=True)
+            gathered.papers[name] = absent
+        if name in gathered.papers:
+            gathered.papers[name].query_ids = query_ids
+
+
+def _arxiv(
+    settings: PapersSettings,
+    queries: list[str],
+    gathered: _Gathered,
+    cache: Cache,
+    credentials: Credentials,
+) -> list[dict[str, Any]]:
+    from titer.literature.arxiv_api import ArxivClient
+
+    client = ArxivClient(
+        settings.arxiv,
+        timeout_s=settings.timeout_s,
+        max_tries=settings.max_tries,
+        credentials=credentials,
+        cache=cache,
+    )
+    rows: list[dict[str, Any]] = []
+    with _Counted(client.line, cache):
+        for number, query in enumerate(queries, 1):
+            pages = client.fetch(query, until=cache.folder.name)
+            plain = [re.sub(r"v\d+$", "", name) for name in pages.ids]
+            row = _row(f"arxiv:{number}", pages.query, pages.until, pages.count, plain)
+            rows.append(row)
+            _check_hits(row, settings)
+            for body in pages.bodies:
+                parsed = parse_atom(body, raw_sha256=disk.sha256_bytes(body))
+                # the last page may hold more than the limit
+                parsed.papers = [one for one in parsed.papers if one.arxiv_id in set(plain)]
+                gathered.add(parsed, [row["query_id"]])
+    return rows
+
+
+def _row(name: str, query: str, until: str, count: int, ids: list[str]) -> dict[str, Any]:
+    return {"query_id": name, "query": query, "until": until, "count": count, "ids": sorted(ids)}
+
+
+def _check_hits(row: dict[str, Any], settings: PapersSettings) -> None:
+    if row["count"] == 0 and not settings.allow_no_hits:
+        raise SourceError(
+            f"{row['query_id']}: {row['query']!r} finds nothing until {row['until']}. "
+            "Correct it in conf/domain, or set papers.allow_no_hits=true"
+        )
+
+
+class _Counted:
+    """Shows the requests of one service while they run, and notes their counts beside the cache."""
+
+    def __init__(self, line: Line, cache: Cache) -> None:
+        from tqdm.auto import tqdm
+
+        self.line = line
+        self.cache = cache
+        self.bar = tqdm(desc=line.service, unit=" requests", delay=1)
+
+    def __enter__(self) -> None:
+        self.line.on_request = self.bar.update
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+        counts = self.line.counts()
+        if self.line.n_requests:
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            self.cache.note({"service": self.line.service, "fetched_at": now, **counts})
+        log.info("%s: %s", self.line.service, counts)

@@ -1,0 +1,244 @@
+"""How both services are asked: paced, again after a fault, at one host only, secrets masked.
+
+Invariant: an answer that was not verified by its content is never returned, and a text that
+leaves this module holds neither key nor e-mail address.
+"""
+
+import contextlib
+import datetime
+import email.utils
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from titer.errors import RateLimited, SourceError, Unavailable
+from titer.literature.credentials import Credentials
+
+T = TypeVar("T")
+
+LONGEST_DELAY_S = 60.0
+"""Of one pause between two tries; who asks for more is obeyed by stopping."""
+
+LARGEST_ANSWER = 256 * 2**20
+"""Bytes of one answer; 200 PubMed records take about 2.5 MB."""
+
+CONTINUE = "What was fetched is kept: run the same command again to continue"
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_FATAL = frozenset(range(400, 500)) - {403, 408, 425, 429}
+
+log = logging.getLogger(__name__)
+
+
+class Unusable(Exception):
+    """An answer that cannot be used, so the request is made again."""
+
+    def __init__(
+        self, reason: str, *, after_s: float | None = None, last_resort: bytes | None = None
+    ) -> None:
+        """Keep the reason, the server's Retry-After and a body to take when all tries fail."""
+        super().__init__(reason)
+        self.after_s = after_s
+        self.last_resort = last_resort
+
+
+class Pacer:
+    """Lets one request start per gap, over all threads that share it. Monotonic clock only."""
+
+    def __init__(self, gap_s: float) -> None:
+        """Begin with a free slot; `gap_s` are the seconds between two starts."""
+        self.gap_s = gap_s
+        self._lock = threading.Lock()
+        self._free_at = 0.0
+
+    def wait(self) -> None:
+        """Return when it is the caller's turn."""
+        while (delay := self._take()) > 0:
+            time.sleep(delay)
+
+    def _take(self) -> float:
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._free_at:
+                self._free_at = now + self.gap_s
+                return 0.0
+            return self._free_at - now
+
+    def push(self, seconds: float) -> None:
+        """Let nobody start for some seconds from now."""
+        with self._lock:
+            self._free_at = max(self._free_at, time.monotonic() + seconds)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a try counts as failed and how often one tries."""
+
+    timeout_s: float
+    """Of connecting and of each read; a whole answer may take twenty times as long."""
+    max_tries: int
+    backoff_s: float = 0.5
+    """First pause; each further one is twice as long."""
+
+
+class Line:
+    """The connection to one service: its pace, its patience and a count of what happened."""
+
+    def __init__(
+        self, service: str, pacer: Pacer, patience: Patience, credentials: Credentials
+    ) -> None:
+        """Nothing is sent before `ask`."""
+        self.service = service
+        self.pacer = pacer
+        self.patience = patience
+        self.credentials = credentials
+        self.retries: Counter[str] = Counter()
+        self.n_requests = 0
+        self.n_bytes = 0
+        self.on_request: Callable[[], object] = lambda: None
+        self._lock = threading.Lock()
+        self._random = random.Random(0)
+
+    def ask(self, request: Callable[[], bytes], verify: Callable[[bytes], T], what: str) -> T:
+        """Make a request until its answer is verified.
+
+        Args:
+            request: sends it and returns the body.
+            verify: returns what the body holds.
+            what: names the request in errors.
+
+        Raises:
+            RateLimited: the service kept saying that too much was asked.
+            Unavailable: the last try failed in another way.
+            SourceError: the request itself is refused; trying again would not help.
+        """
+        for number in range(self.patience.max_tries):
+            self.pacer.wait()
+            try:
+                return verify(self._send(request))
+            except Unusable as error:
+                reason = self.credentials.mask(str(error))
+                fault = error
+            with self._lock:
+                self.retries[reason] += 1
+            log.debug("%s: %s: try %d: %s", self.service, what, number + 1, reason)
+            if number + 1 < self.patience.max_tries:
+                self._pause(fault, number, what)
+        if fault.last_resort is not None:
+            with contextlib.suppress(Unusable):
+                return verify(fault.last_resort)
+        kind = RateLimited if "429" in reason or "rate limit" in reason.lower() else Unavailable
+        tries = f"gave up after {self.patience.max_tries} tries"
+        raise kind(f"{self.service}: {self._masked(what)}: {tries}: {reason}. {CONTINUE}")
+
+    def refuse(self, what: str, text: str) -> SourceError:
+        """The error for a request that the service will never accept, with the service's words."""
+        return SourceError(f"{self.service}: {self._masked(what)}: {self._masked(text)}")
+
+    def _masked(self, text: str) -> str:
+        return self.credentials.mask(" ".join(text.split()))[:300]
+
+    def _send(self, request: Callable[[], bytes]) -> bytes:
+        with self._lock:
+            self.n_requests += 1
+        try:
+            body = request()
+        finally:
+            self.on_request()
+        with self._lock:
+            self.n_bytes += len(body)
+        return body
+
+    def _pause(self, fault: Unusable, number: int, what: str) -> None:
+        with self._lock:
+            jitter = 0.5 + self._random.random()
+        delay = min(self.patience.backoff_s * 2**number * jitter, LONGEST_DELAY_S)
+        if fault.after_s is None:
+            time.sleep(delay)
+            return
+        if fault.after_s > LONGEST_DELAY_S:
+            wait = f"it asks to wait {fault.after_s:.0f} s"
+            raise RateLimited(f"{self.service}: {self._masked(what)}: {wait}. {CONTINUE}")
+        self.pacer.push(max(delay, fault.after_s))
+
+    def counts(self) -> dict[str, object]:
+        """Requests, bytes and retries by cause so far."""
+        retries = dict(sorted(self.retries.items()))
+        return {"requests": self.n_requests, "bytes": self.n_bytes, "retries": retries}
+
+
+def status_fault(
+    line: Line, status: int, text: str, retry_after: str | None, what: str
+) -> NoReturn:
+    """Raise what an HTTP status other than 200 means.
+
+    Raises:
+        SourceError: the request is wrong (most of 400-499).
+        Unusable: it may work later.
+    """
+    words = " ".join(text.split())[:160]
+    if status in _FATAL:
+        raise line.refuse(what, f"HTTP {status}: {words}") from None
+    after_s = seconds_of(retry_after)
+    if status == 429 and after_s is None:
+        after_s = 0.0  # all workers share the limit, so all of them pause
+    raise Unusable(f"HTTP {status}", after_s=after_s) from None
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for: a number or a date."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return max(0.0, (moment - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
+def check_host(address: str, base_url: str) -> None:
+    """Refuse an address at another host than the configured one.
+
+    Raises:
+        SourceError: scheme, host or port differ.
+    """
+    asked, allowed = urlsplit(address), urlsplit(base_url)
+    if (asked.scheme, asked.netloc) != (allowed.scheme, allowed.netloc):
+        place = f"{asked.scheme}://{asked.hostname}"
+        raise SourceError(f"refused to ask {place}: only {base_url} is configured (base_url)")
+
+
+def is_local(base_url: str) -> bool:
+    """Whether the host is this machine, which no proxy can reach."""
+    return urlsplit(base_url).hostname in _LOCAL
+
+
+def collected(blocks: Iterable[bytes], *, deadline: float) -> bytes:
+    """The joined blocks of an answer.
+
+    Args:
+        blocks: parts as they arrive.
+        deadline: of `time.monotonic()`; a slow drip must end some time.
+
+    Raises:
+        Unusable: too slow or too large.
+    """
+    parts, size = [], 0
+    for block in blocks:
+        parts.append(block)
+        size += len(block)
+        if size > LARGEST_ANSWER:
+            raise Unusable(f"more than {LARGEST_ANSWER} bytes")
+        if time.monotonic() > deadline:
+            raise Unusable("too slow")
+    return b"".join(parts)

@@ -1,0 +1,159 @@
+"""Safe XML reading and plain text from mixed content.
+
+Invariant: no DTD, no entity and no address named in a document is ever loaded, and whatever is
+taken out of a text (forbidden characters, chat control tokens) is marked on its record.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any, TypeVar
+
+from lxml import etree
+
+from titer.errors import FormatError
+
+T = TypeVar("T")
+
+TAKEN_OUT = "\ue000"
+"""Stands where a forbidden character stood, so that only the record it was in is marked."""
+
+_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_REFERENCES = re.compile(rb"&#(?:x0*([0-9A-Fa-f]+)|0*([0-9]+));")
+# DeepSeek writes its tokens with the full-width bar U+FF5C
+_CHAT_TOKENS = re.compile(r"<[|\uff5c][^<>]{0,40}[|\uff5c]>|</?think>|\[/?INST\]", re.IGNORECASE)
+_MATH_JOINTS = {"msup": "^", "msub": "_", "mfrac": "/"}
+
+
+def safe_parser() -> etree.XMLParser:
+    """A strict parser that loads nothing from outside the document."""
+    return etree.XMLParser(load_dtd=False, no_network=True, resolve_entities=False, huge_tree=True)
+
+
+def elements(body: bytes, root: str, tags: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the elements with these tags one by one and free each after its turn.
+
+    Raises:
+        etree.XMLSyntaxError: the document is not well-formed.
+        FormatError: the root element is another one.
+    """
+    context = etree.iterparse(
+        BytesIO(body),
+        events=("end",),
+        tag=tags,
+        load_dtd=False,
+        no_network=True,
+        resolve_entities=False,
+        huge_tree=True,
+    )
+    for _, element in context:
+        yield element
+        element.clear(keep_tail=False)
+        while element.getprevious() is not None:
+            del element.getparent()[0]
+    if context.root.tag != root:
+        raise FormatError(f"1: root element <{context.root.tag}>, expected <{root}>")
+
+
+def parse_repaired(body: bytes, parse: Callable[[bytes], T]) -> T:
+    """The parsed document, forbidden characters taken out where the strict reading fails.
+
+    Raises:
+        FormatError: not well-formed for another reason; the text begins with the line, before
+            which the caller puts the path.
+    """
+    try:
+        return parse(body)
+    except etree.XMLSyntaxError as error:
+        repaired = without_forbidden(body)
+        if repaired == body:
+            raise _not_xml(error) from None
+    try:
+        return parse(repaired)
+    except etree.XMLSyntaxError as error:
+        raise _not_xml(error) from None
+
+
+def _not_xml(error: etree.XMLSyntaxError) -> FormatError:
+    return FormatError(f"{error.lineno or 1}: not well-formed XML: {error.msg}")
+
+
+def without_forbidden(body: bytes) -> bytes:
+    """UTF-8 bytes in which `TAKEN_OUT` replaces what XML 1.0 forbids or what is not UTF-8."""
+    mark = TAKEN_OUT.encode()
+    body = _REFERENCES.sub(lambda match: mark if _is_forbidden(match) else match[0], body)
+    text = _CONTROL_BYTES.sub(mark, body).decode("utf-8", "surrogateescape")
+    return re.sub("[\ud800-\udfff]", TAKEN_OUT, text).encode()
+
+
+def _is_forbidden(match: re.Match[bytes]) -> bool:
+    code = int(match[1], 16) if match[1] else int(match[2])
+    surrogate_or_last = 0xD800 <= code <= 0xDFFF or code in (0xFFFE, 0xFFFF) or code > 0x10FFFF
+    return surrogate_or_last or (code < 32 and code not in (9, 10, 13))
+
+
+class Cleaner:
+    """Turns the elements of one record into text and remembers whether something was taken out."""
+
+    def __init__(self) -> None:
+        """Begin a record."""
+        self.sanitised = False
+
+    def text(self, element: Any) -> str:
+        """Text of an element with mixed content, on one line; empty for None."""
+        return "" if element is None else self.clean("".join(_pieces(element)))
+
+    def clean(self, text: str | None) -> str:
+        """The text on one line, without forbidden characters and chat control tokens.
+
+        Papers are data: a chat control token in one would end a turn in a training row.
+        """
+        text = text or ""
+        while (shorter := _CHAT_TOKENS.sub("", text.replace(TAKEN_OUT, ""))) != text:
+            self.sanitised, text = True, shorter  # what is left may form a token again
+        return " ".join(text.split())
+
+
+def _pieces(element: Any) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        yield _child_text(child)
+        yield child.tail or ""
+
+
+def _child_text(child: Any) -> str:
+    if isinstance(child, etree._Entity):
+        return html.unescape(child.text or "")
+    if not isinstance(child.tag, str):  # a comment or a processing instruction
+        return ""
+    name = etree.QName(child).localname
+    if name == "math":
+        return _math(child)
+    text = "".join(_pieces(child))
+    if name in ("sup", "sub") and text.strip():
+        inner = " ".join(text.split())
+        return ("^" if name == "sup" else "_") + (f"({inner})" if " " in inner else inner)
+    return text
+
+
+def _math(element: Any) -> str:
+    """MathML on one line: layout white space dropped, scripts and fractions written out."""
+    if not isinstance(element.tag, str):
+        return ""
+    name = etree.QName(element).localname
+    if name.startswith("annotation"):
+        return ""
+    parts = [_math(child) for child in element]
+    if name in _MATH_JOINTS and len(parts) == 2:
+        return _MATH_JOINTS[name].join(_grouped(part) for part in parts)
+    if name == "msubsup" and len(parts) == 3:
+        return "{}_{}^{}".format(*(_grouped(part) for part in parts))
+    if name == "msqrt":
+        return f"√({''.join(parts)})"
+    space = " " if name == "mtext" else ""
+    return space.join((element.text or "").split()) + "".join(parts)
+
+
+def _grouped(part: str) -> str:
+    return part if re.fullmatch(r"[-\u2212]?[\w.]*|.", part) else f"({part})"
