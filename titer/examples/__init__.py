@@ -1,0 +1,1 @@
+"""From papers to chat examples: recipes, filters, contamination gate and split."""

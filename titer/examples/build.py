@@ -1,0 +1,185 @@
+"""Papers to training rows: recipes, contamination gate, duplicates, split.
+
+Invariant: the same papers, settings and benchmark give the same rows in the same order, and no
+paper cluster stands in two splits.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from titer.config import ExamplesSettings, OnLeak
+from titer.errors import DataError, LeakError
+from titer.examples.decontaminate import Leak, find_leaks
+from titer.examples.recipes import paper_examples
+from titer.examples.sections import unassigned_labels
+from titer.examples.split import assign
+from titer.records import BenchmarkText, Example, Paper
+
+DUPLICATE = "duplicate"
+"""Stands for the rule in the ledger where an equal prompt and answer was there before."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """Everything that the papers became, and what was taken out."""
+
+    train: list[Example]
+    """Sorted by id."""
+    validation: list[Example]
+    """Sorted by id."""
+    heldout_papers: list[Paper]
+    """Sorted by paper_id; no example comes from their clusters."""
+    removed: list[dict[str, Any]]
+    """The ledger: `{example_id, paper_id, rule, item_id, matched}`, rule A-D or duplicate."""
+    counts: dict[str, Any]
+
+
+def build(
+    papers: Sequence[Paper],
+    settings: ExamplesSettings,
+    benchmark: Sequence[BenchmarkText],
+    *,
+    duplicates: Sequence[Paper] = (),
+) -> Built:
+    """Examples and held-out papers of a collection.
+
+    Args:
+        papers: filtered and deduplicated, each with its `cluster_id`.
+        settings: recipes, shares, seed and what a leak leads to.
+        benchmark: every question that is asked, in every wording.
+        duplicates: the clusters' other members; no example comes from them, but the ids and
+            titles of a whole cluster count as its own.
+
+    Raises:
+        LeakError: the benchmark asks an example and `on_leak` is fail.
+        DataError: no example is left.
+    """
+    from tqdm.auto import tqdm
+
+    bar = tqdm(papers, desc="examples", unit="paper", delay=5)
+    made = [example for paper in bar for example in _examples(paper, settings)]
+    papers_by_id = {paper.paper_id: paper for paper in (*duplicates, *papers)}
+    leaks = find_leaks(made, papers_by_id, benchmark)
+    if leaks and settings.on_leak == OnLeak.fail:
+        raise LeakError(_leak_text(leaks))
+    leaked = {leak.example_id for leak in leaks}
+    kept, repeats = without_repeats(example for example in made if example.id not in leaked)
+    if not kept:
+        raise DataError(_nothing_text(papers, made, leaked))
+    splits = assign(
+        {example.cluster_id for example in kept},
+        seed=settings.seed,
+        validation_share=settings.validation_share,
+        heldout_share=settings.heldout_share,
+    )
+    rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
+    heldout = [paper for paper in papers if splits.get(_cluster(paper)) == "heldout"]
+    heldout.sort(key=lambda paper: paper.paper_id)
+    removed = sorted((asdict(leak) for leak in (*leaks, *repeats)), key=_ledger_order)
+    counts = _counts(papers, made, rows, heldout) | _removal_counts(leaks, repeats)
+    return Built(rows["train"], rows["validation"], heldout, removed, counts)
+
+
+def heldout_row(paper: Paper) -> dict[str, Any]:
+    """The row of heldout.jsonl: `{paper_id, title, text, n_bytes}`, n_bytes of the UTF-8 text."""
+    text = paper.abstract
+    return {
+        "paper_id": paper.paper_id,
+        "title": paper.title,
+        "text": text,
+        "n_bytes": len(text.encode()),
+    }
+
+
+def without_repeats(examples: Iterable[Example]) -> tuple[list[Example], list[Leak]]:
+    """The first example, by id, of each prompt and answer; the others for the ledger."""
+    first: dict[tuple[str, str], Example] = {}
+    repeats = []
+    for example in sorted(examples, key=lambda example: example.id):
+        kept = first.setdefault((example.prompt, example.answer), example)
+        if kept is not example:
+            matched = "equal prompt and answer"
+            repeats.append(Leak(example.id, example.paper_id, DUPLICATE, kept.id, matched))
+    return list(first.values()), repeats
+
+
+def _examples(paper: Paper, settings: ExamplesSettings) -> list[Example]:
+    return paper_examples(
+        paper, recipes=settings.recipes, per_paper=settings.per_paper, seed=settings.seed
+    )
+
+
+def _cluster(paper: Paper) -> str:
+    return paper.cluster_id or paper.paper_id
+
+
+def _rows(kept: Sequence[Example], splits: Mapping[str, str], name: str) -> list[Example]:
+    rows = [replace(row, split=name) for row in kept if splits[row.cluster_id] == name]
+    return sorted(rows, key=lambda row: row.id)
+
+
+def _ledger_order(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (row["paper_id"], row["example_id"], row["rule"], row["item_id"])
+
+
+def _leak_text(leaks: Sequence[Leak]) -> str:
+    shown = "; ".join(
+        f"rule {leak.rule}, {leak.paper_id} and {leak.item_id}: {leak.matched!r}"
+        for leak in leaks[:3]
+    )
+    n_examples = len({leak.example_id for leak in leaks})
+    return (
+        f"{n_examples} training examples hold what the benchmark asks ({shown}). Take these papers "
+        f"out, or set examples.on_leak=drop to leave the examples out and list them"
+    )
+
+
+def _nothing_text(papers: Sequence[Paper], made: Sequence[Example], leaked: set[str]) -> str:
+    if made:
+        return (
+            f"no training example is left: the benchmark asks all {len(leaked)} that {len(papers)} "
+            f"papers gave. Add papers that the benchmark was not made from"
+        )
+    return (
+        f"no training example: none of {len(papers)} papers fits a recipe of examples.recipes. "
+        f"Add papers with abstracts, or recipes (section_question, summarise)"
+    )
+
+
+def _counts(
+    papers: Sequence[Paper],
+    made: Sequence[Example],
+    rows: Mapping[str, Sequence[Example]],
+    heldout: Sequence[Paper],
+) -> dict[str, Any]:
+    used = [row for name in rows for row in rows[name]]
+    by_id = {paper.paper_id: paper for paper in papers}
+    years = ((by_id[row.paper_id].pub_date or "")[:4] for row in used)
+    return {
+        "papers": len(papers),
+        "papers_without_examples": len(by_id.keys() - {example.paper_id for example in made}),
+        "clusters": len({_cluster(paper) for paper in papers}),
+        "heldout_papers": len(heldout),
+        "examples_made": len(made),
+        "examples": {name: len(rows[name]) for name in rows},
+        "recipes": {name: _tally(row.recipe for row in rows[name]) for name in rows},
+        "licences": _tally(row.license or "not given" for row in used),
+        "sources": _tally(row.source for row in used),
+        "years": _tally(year or "not given" for year in years),
+        "synthetic": sum(row.synthetic for row in used),
+        "unassigned_labels": unassigned_labels(papers),
+    }
+
+
+def _removal_counts(leaks: Sequence[Leak], repeats: Sequence[Leak]) -> dict[str, Any]:
+    return {
+        "leaked_examples": len({leak.example_id for leak in leaks}),
+        "leaks": _tally(leak.rule for leak in leaks),
+        "duplicates": len(repeats),
+    }
+
+
+def _tally(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
