@@ -1,0 +1,241 @@
+"""The benchmark's files and the closed items that they give."""
+
+import dataclasses
+import json
+import re
+from collections import Counter
+
+import pytest
+
+from tests.evaluation import made_up as m
+from titer import files
+from titer.errors import DataError, FormatError
+from titer.evaluation import items, questions
+from titer.evaluation.items import stated, word_key
+
+HEADER = (
+    "fact_id,disease,disease_synonyms,relation,answer,answer_synonyms,also_true,strength,"
+    "source_org,source_title,source_year,verified"
+)
+FACTS = m.make_facts()
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_facts_keep_their_order_and_split_their_lists(tmp_path):
+    text = (
+        f'# canary\n{HEADER}\nF1,lupus,SLE|LE,marker,"anti-Sm, IgG",,ANA | Ro,hallmark,,,,source\n'
+    )
+    (found,) = questions.load_facts(write(tmp_path, "facts.csv", text))
+    assert found.disease_synonyms == ["SLE", "LE"]
+    assert found.answer == "anti-Sm, IgG"
+    assert (found.answer_synonyms, found.also_true) == ([], ["ANA", "Ro"])
+    assert found.verified == "source"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("fact_id,disease,answer\n", ":1: no column relation"),
+        ("", ":1: no header"),
+        (f"{HEADER}\nF1,lupus,,marker,,,,,,,,memory\n", ":2: answer is empty"),
+        (f"{HEADER}\nF1,lupus,,marker\n", ":2: 4 cells, expected 12"),
+        (f"{HEADER}\nF1,a,,r,x,,,,,,,hearsay\n", ":2: verified is 'hearsay', allowed: source"),
+        (f"{HEADER}\nF1,a,,r,x,,,,,,,\nF1,b,,r,y,,,,,,,\n", ":3: id F1 stands already at"),
+    ],
+)  # fmt: skip
+def test_malformed_facts_are_refused_with_their_line(tmp_path, body, message):
+    path = write(tmp_path, "facts.csv", body)
+    with pytest.raises(FormatError) as error:
+        questions.load_facts(path)
+    assert str(error.value).startswith(f"{path}{message}")
+
+
+def test_templates_are_read_by_relation(tmp_path):
+    text = (
+        "marker:\n  label: marker\n  statements: ['{answer} marks {disease}.']\n"
+        "  questions: ['What marks {disease}?']\n  reverse: ['Where is {answer}?']\n"
+    )
+    found = questions.load_templates(write(tmp_path, "t.yaml", text))
+    assert found["marker"].questions == ("What marks {disease}?",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("marker: {questions: ['What?']}", "questions: 'What?' lacks {disease}"),
+        ("marker: {label: x}", "marker: no questions"),
+        ("a: [", ":1: not YAML"),
+        ("- 1", ":1: expected a mapping"),
+    ],
+)
+def test_malformed_templates_are_refused(tmp_path, text, message):
+    with pytest.raises(FormatError, match=re.escape(message)):
+        questions.load_templates(write(tmp_path, "t.yaml", text))
+
+
+ROW = {"id": "Q011", "category": "Coeliac", "difficulty": "easy", "question": "Which test?"}
+
+
+@pytest.mark.parametrize("name", ["own.json", "own.jsonl"])
+def test_four_fields_make_a_question_in_json_and_jsonl(tmp_path, name):
+    text = json.dumps([ROW] if name.endswith("json") else ROW)
+    (found,) = questions.load_questions(write(tmp_path, name, text))
+    assert (found.id, found.type, found.key_points) == ("Q011", "open", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (json.dumps(ROW) + "\n\n" + json.dumps({**ROW, "question": ""}), ':3: no "question"'),
+        (json.dumps(ROW) + "\n" + json.dumps(ROW), ":2: id Q011 stands already at"),
+        (json.dumps([ROW, 7]), ": entry 2: a int, expected an object"),
+        ("{", ":1: not JSON"),
+    ],
+)
+def test_malformed_questions_are_refused_with_their_place(tmp_path, text, message):
+    path = write(tmp_path, "own.jsonl", text)
+    with pytest.raises(FormatError) as error:
+        questions.load_questions(path)
+    assert str(error.value).startswith(f"{path}{message}")
+
+
+def test_general_items_need_an_index_as_gold(tmp_path):
+    row = {"id": "G1", "category": "c", "question": "?", "choices": ["a", "b"], "gold": 1}
+    path = write(tmp_path, "general.jsonl", json.dumps(row | {"relation": None}))
+    (found,) = questions.load_general(path)
+    assert (found.set, found.gold, found.cluster, found.blind_question) == ("general", 1, "c", None)
+    path = write(tmp_path, "general.jsonl", json.dumps(row | {"gold": 2}))
+    with pytest.raises(FormatError, match=":1: gold is 2, expected an index of choices"):
+        questions.load_general(path)
+
+
+# -- closed items
+
+
+def test_each_fact_gives_one_item_per_held_out_wording():
+    found = m.make_items(FACTS)
+    assert [item.id for item in found[:3]] == [
+        "F000m:forward:q1",
+        "F000m:forward:q2",
+        "F000o:forward:q1",
+    ]
+    assert len(found) == 2 * len(FACTS)
+    assert found[0].question == "Which marker goes with disease000?"
+    assert found[1].question == "Disease000 has what marker?"
+    assert found[1].blind_question == "A disease has what marker?"
+
+
+def test_items_do_not_depend_on_the_order_of_the_facts():
+    forward = {item.id: item for item in m.make_items(FACTS)}
+    backward = {item.id: item for item in m.make_items(FACTS[::-1])}
+    assert forward == backward
+
+
+def test_gold_positions_are_balanced():
+    golds = [item.gold for item in m.make_items(FACTS) if item.template_id == "q1"]
+    counts = Counter(golds)
+    assert len(counts) == 8
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_three_distractors_of_either_class_are_there():
+    owner = {fact.answer: fact.fact_id for fact in FACTS}
+    for item in m.make_items(FACTS):
+        classes = Counter(
+            stated(owner[text]) for i, text in enumerate(item.candidates) if i != item.gold
+        )
+        assert min(classes.values()) >= 3
+
+
+def test_nothing_true_is_a_distractor():
+    facts = [
+        m.fact("F1", "lupus", "marker", "anti-dsDNA antibody", answer_synonyms=["native DNA"],
+               also_true=["anti-Sm"]),
+        m.fact("F2", "lupus", "marker", "ANA"),
+        m.fact("F3", "a", "marker", "native DNA"),
+        m.fact("F4", "b", "marker", "Anti-Sm antibodies"),
+        m.fact("F5", "c", "marker", "anti–dsDNA antibodies"),
+        m.fact("F6", "d", "marker", "the anti-dsDNA antibody of IgG class"),
+        m.fact("F7", "e", "marker", "anti-Ro"),
+    ]  # fmt: skip
+    (item, _, *_) = m.make_items(facts)
+    assert sorted(item.candidates) == ["anti-Ro", "anti-dsDNA antibody"]
+
+
+def test_distractors_of_similar_length_come_first():
+    order = items.choice_order("F1", "abcdef", ["a" * 13, "abc", "ab", "a" * 12])
+    assert set(order[:2]) == {"abc", "a" * 12}
+
+
+def test_dev_and_test_are_divided_by_disease():
+    parts = {}
+    for item in m.make_items(FACTS):
+        parts.setdefault(item.cluster, set()).add(item.part)
+    assert all(len(found) == 1 for found in parts.values())
+    share = sum(items.is_dev(f"disease{number}") for number in range(1000)) / 1000
+    assert share == pytest.approx(0.2, abs=0.04)
+
+
+def test_reverse_items_exist_only_where_the_answer_names_one_disease():
+    shared = m.fact("F900", "disease900", "marker", "marker7x")
+    also = m.fact("F901", "disease901", "marker", "other", also_true=["marker8x"])
+    found = m.make_items([*FACTS, shared, also], "reverse")
+    asked = {item.fact_id for item in found if item.direction == "reverse"}
+    assert asked.isdisjoint({"F007m", "F900", "F008m"})
+    assert {"F009m", "F901"} <= asked
+    item = next(item for item in found if item.id == "F009m:reverse:r1")
+    assert item.candidates[item.gold] == "disease009"
+    assert item.blind_question is None
+
+
+def test_letter_items_show_their_choices():
+    item = next(item for item in m.make_items(FACTS, "letter") if item.format == "letter")
+    assert item.id == "F000m:forward:q1:letter"
+    assert item.candidates == list("ABCD")
+    assert f"\n{'ABCD'[item.gold]}. marker0x" in item.question
+
+
+def test_a_fact_without_distractors_still_gives_its_items():
+    found = m.make_items([m.fact("F1", "lupus", "marker", "ANA")], "letter", "reverse")
+    assert {item.direction for item in found} == {"forward", "reverse"}
+    assert all(item.candidates == [item.candidates[item.gold]] for item in found)
+
+
+def test_a_relation_without_templates_is_named():
+    with pytest.raises(
+        DataError, match=r"F1: relation 'markr' has no templates \(did you mean marker\?\)"
+    ):
+        m.make_items([m.fact("F1", "lupus", "markr", "ANA")])
+
+
+def test_names_are_compared_folded_and_singular():
+    assert word_key("Anti-TNF\u03b1 Antibodies, HLA-B*27!") == "anti tnf alpha antibody hla b27"
+    assert word_key("Sj\u00f6gren\u2019s lupus biopsies") == "sjogren lupus biopsy"
+
+
+# -- lock
+
+
+def test_the_lock_names_what_changed_and_the_command(tmp_path):
+    domain, general = tmp_path / "autoimmune", tmp_path / "general"
+    domain.mkdir()
+    general.mkdir()
+    write(domain, "facts.csv", f"{HEADER}\nF1,a,,r,x,,,,,,,memory\n")
+    write(domain, "open.jsonl", json.dumps(ROW))
+    write(general, "ood_texts.jsonl", json.dumps({"id": "T1", "genre": "g", "text": "t"}))
+    with pytest.raises(
+        DataError, match=r"benchmark.lock.json: no such file. Run: titer benchmark lock"
+    ):
+        questions.check_lock(domain, general)
+    lock = questions.benchmark_lock(domain, general)
+    assert lock["counts"]["facts"] == lock["counts"]["open"] == lock["counts"]["ood_texts"] == 1
+    files.write_json(domain / questions.LOCK, lock)
+    questions.check_lock(domain, general)
+    write(domain, "open.jsonl", json.dumps(dataclasses.asdict(m.question())))
+    with pytest.raises(DataError, match=r"stale \(autoimmune/open.jsonl\)"):
+        questions.check_lock(domain, general)

@@ -1,0 +1,1 @@
+"""The benchmark and its verdict: what is asked, how it is scored, when a fine-tune helped."""

@@ -1,0 +1,169 @@
+"""All numbers of one arm: closed items through the metric modules, texts, answers.
+
+Invariant: an absent number means that nothing was measured; no number is ever made up for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from titer.evaluation import choices, metrics, open_answers
+from titer.evaluation.arms import Arm
+from titer.evaluation.choices import SEEN, UNSEEN, Choice
+from titer.records import Question
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The final choices of every direction and format, test part only."""
+
+    cloze: list[Choice]
+    """Forward cloze: the primary endpoint."""
+    reverse: list[Choice]
+    letter: list[Choice]
+
+
+@dataclass(frozen=True)
+class ArmScores:
+    """What one arm got, item by item and in sum."""
+
+    correct: dict[str, bool]
+    """Of closed test items, by key."""
+    blind: dict[str, bool]
+    general: dict[str, bool]
+    bits: dict[str, float]
+    """Of general texts, whole text."""
+    answers: open_answers.OpenScores
+    metrics: dict[str, float | int]
+    by_relation: dict[str, dict[str, float | int]]
+    descriptive: dict[str, float]
+    rows: dict[str, dict[str, Any]]
+    """pred, correct, gold_prob and margin of each closed test item."""
+
+
+def score(
+    arm: Arm, selection: Selection, questions: Sequence[Question], lexicon: Sequence[str]
+) -> ArmScores:
+    """Score one arm."""
+    cloze = choices.shared(selection.cloze, arm)
+    blind_items = [choice for choice in cloze if arm.items[choice.key].blind is not None]
+    correct = _correct(cloze, choices.scores(cloze, arm))
+    blind = _correct(blind_items, choices.blind_scores(blind_items, arm))
+    general = _general(arm)
+    answers = open_answers.score(arm, questions)
+    numbers: dict[str, float | int | None] = {
+        **_closed(arm, cloze, blind_items),
+        **_by_class(cloze, correct),
+        "closed_blind_acc": _share(blind),
+        "closed_acc_reverse": _accuracy(choices.shared(selection.reverse, arm), arm),
+        "closed_acc_letter": _accuracy(choices.shared(selection.letter, arm), arm),
+        "general_acc": _share(general),
+        "n_general": len(general),
+        "bpb_ood": _bits_per_byte(arm),
+        **answers.metrics(),
+        "n_open": len(arm.answers),
+        **open_answers.rates(arm),
+    }
+    return ArmScores(
+        correct=correct,
+        blind=blind,
+        general=general,
+        bits={key: -ll for key, (ll, _) in arm.texts.items()},
+        answers=answers,
+        metrics={name: number for name, number in numbers.items() if number is not None},
+        by_relation=_by_relation(cloze, correct),
+        descriptive=open_answers.describe(arm, lexicon),
+        rows=_rows(cloze, arm, correct),
+    )
+
+
+def _correct(items: Sequence[Choice], scores: Sequence[Sequence[float]]) -> dict[str, bool]:
+    gold = [choice.gold for choice in items]
+    return dict(zip((c.key for c in items), _module_correct(scores, gold), strict=True))
+
+
+def _module_correct(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> list[bool]:
+    if not gold:
+        return []
+    module = metrics.load_metric("closed_accuracy")
+    found = module.compute(predictions=scores, references=gold)
+    return [bool(hit) for hit in found["correct"]]
+
+
+def _share(outcomes: Mapping[str, bool]) -> float | None:
+    return metrics.share(list(outcomes.values())) if outcomes else None
+
+
+def _accuracy(items: Sequence[Choice], arm: Arm) -> float | None:
+    return _share(_correct(items, choices.scores(items, arm)))
+
+
+def _closed(
+    arm: Arm, cloze: Sequence[Choice], blind_items: Sequence[Choice]
+) -> dict[str, float | int | None]:
+    """Accuracy of the same items under other rules, and how sure the model was."""
+    scores, gold = choices.scores(cloze, arm), [choice.gold for choice in cloze]
+    texts = [choice.texts for choice in cloze]
+    without = choices.blind_scores(blind_items, arm)
+    added = metrics.less_blind(choices.scores(blind_items, arm), without)
+    return {
+        "closed_acc": _share(_correct(cloze, scores)),
+        "closed_acc_norm": _share(_correct(cloze, metrics.per_character(scores, texts))),
+        "closed_pmi_acc": _share(_correct(blind_items, added)),
+        "gold_prob": metrics.mean(metrics.gold_probabilities(scores, gold)),
+        "brier": metrics.mean(metrics.brier(scores, gold)),
+        "ece10": metrics.calibration_error(scores, gold) if cloze else None,
+        "n_closed": len(cloze),
+    }
+
+
+def _by_class(cloze: Sequence[Choice], correct: Mapping[str, bool]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for group in (SEEN, UNSEEN):
+        outcomes = {c.key: correct[c.key] for c in cloze if c.group == group}
+        found |= {f"closed_acc_{group}": _share(outcomes), f"n_{group}": len(outcomes)}
+    return found
+
+
+def _by_relation(
+    cloze: Sequence[Choice], correct: Mapping[str, bool]
+) -> dict[str, dict[str, float | int]]:
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for choice in cloze:
+        groups[choice.fact.relation].append(correct[choice.key])
+    return {
+        relation: {"n": len(outcomes), "acc": metrics.share(outcomes)}
+        for relation, outcomes in sorted(groups.items())
+    }
+
+
+def _general(arm: Arm) -> dict[str, bool]:
+    items = arm.of("general")
+    scores, gold = [item.ll for item in items.values()], [item.gold for item in items.values()]
+    return dict(zip(items, _module_correct(scores, gold), strict=True))
+
+
+def _bits_per_byte(arm: Arm) -> float | None:
+    if not arm.texts:
+        return None
+    found = metrics.load_metric("bits_per_byte").compute(
+        predictions=[ll for ll, _ in arm.texts.values()],
+        references=[n_bytes for _, n_bytes in arm.texts.values()],
+    )
+    return float(found["bits_per_byte"])
+
+
+def _rows(
+    cloze: Sequence[Choice], arm: Arm, correct: Mapping[str, bool]
+) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for choice, scores in zip(cloze, choices.scores(cloze, arm), strict=True):
+        ranked = sorted(scores, reverse=True)
+        rows[choice.key] = {
+            "pred": scores.index(ranked[0]),
+            "correct": correct[choice.key],
+            "gold_prob": metrics.probabilities(scores)[choice.gold],
+            "margin": ranked[0] - ranked[1],
+        }
+    return rows

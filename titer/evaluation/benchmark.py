@@ -1,0 +1,120 @@
+"""The whole benchmark of a domain, from its folders: questions, closed items, texts.
+
+Invariant: a pure function of the files and of eval; nothing of the training corpus is looked at.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from titer import files
+from titer.config import EvalSettings
+from titer.errors import ConfigError
+from titer.evaluation import questions
+from titer.evaluation.items import stated
+from titer.records import BenchmarkText, ClosedItem, Fact, Question
+
+FOLDER = "data/benchmark/${domain}"
+FILES = {
+    "facts": f"{FOLDER}/facts.csv",
+    "templates": f"{FOLDER}/templates.yaml",
+    "open": f"{FOLDER}/open.jsonl",
+    "general": "data/benchmark/general/general.jsonl",
+    "texts": "data/benchmark/general/ood_texts.jsonl",
+    "questions": "data/own/${domain}/questions",
+}
+"""What the stages read, file by file: an edited card reruns no benchmark."""
+SAFETY = f"{FOLDER}/safety.jsonl"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Everything that is asked."""
+
+    questions: list[Question]
+    items: list[ClosedItem]
+    texts: list[dict[str, str]]
+    """`{id, genre, text}`."""
+    sha256: str
+    """Of the files that this came from."""
+
+
+def load(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -> Benchmark:
+    """Everything that a model is asked.
+
+    Args:
+        at: paths by the names of FILES.
+        root: that `settings.questions` is relative to.
+
+    Raises:
+        FormatError: a file is not as described in the benchmark card.
+        ConfigError: eval.questions names a file outside data/own.
+    """
+    open_file = questions_file(at.open, at.questions, settings, root=root)
+    closed = fact_items(at, settings.formats, settings.max_candidates)
+    asked = [at.facts, at.templates, open_file, at.general, at.texts]
+    return Benchmark(
+        questions=questions.load_questions(open_file),
+        items=closed + questions.load_general(at.general),
+        texts=questions.load_texts(at.texts),
+        sha256=files.sha256_text("".join(files.sha256_file(path) for path in asked)),
+    )
+
+
+def facts(at: SimpleNamespace) -> list[Fact]:
+    """The domain's fact table."""
+    return questions.load_facts(at.facts)
+
+
+def fact_items(at: SimpleNamespace, formats: list[str], max_candidates: int) -> list[ClosedItem]:
+    """The closed items of the fact table."""
+    return questions.closed_items(
+        facts(at),
+        questions.load_templates(at.templates),
+        formats=formats,
+        max_candidates=max_candidates,
+        stated=stated,
+    )
+
+
+def open_questions(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -> list[Question]:
+    """The open questions that are asked: the domain's or the user's own."""
+    path = questions_file(at.open, at.questions, settings, root=root)
+    return questions.load_questions(path)
+
+
+def questions_file(domain: Path, own: Path, settings: EvalSettings, *, root: Path) -> Path:
+    """The file of open questions: the domain's, or the user's own.
+
+    Args:
+        domain: the domain's open.jsonl.
+        own: data/own/<domain>/questions, which DVC watches.
+        root: that `settings.questions` is relative to.
+
+    Raises:
+        ConfigError: the file lies where DVC would not see it change.
+    """
+    if settings.questions is None:
+        return domain
+    path = (root / settings.questions).resolve()
+    if not path.is_relative_to(own.resolve()):
+        where = own.relative_to(root) if own.is_relative_to(root) else own
+        raise ConfigError(
+            f"eval.questions = {settings.questions!r}: must lie below {where}, which DVC watches"
+        )
+    return path
+
+
+def texts_to_guard(at: SimpleNamespace) -> list[BenchmarkText]:
+    """Every question with its right answer, in every wording, that no training row may hold."""
+    own = sorted(p for p in at.questions.iterdir() if p.suffix in {".json", ".jsonl"})
+    guarded = []
+    for path in (at.open, at.safety, *own):
+        kind = "safety" if path == at.safety else "open"
+        for q in questions.load_questions(path):
+            guarded.append(BenchmarkText(q.id, q.question, q.reference_answer or "", kind))
+    closed = [*fact_items(at, ["cloze", "reverse"], 4), *questions.load_general(at.general)]
+    for item in closed:
+        kind = "general" if item.set == "general" else "closed"
+        guarded.append(BenchmarkText(item.id, item.question, item.candidates[item.gold], kind))
+    return guarded

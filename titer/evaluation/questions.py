@@ -1,0 +1,260 @@
+"""The benchmark's files: facts, wordings, open questions, general questions and texts, the lock.
+
+Invariant: what a file lacks is refused with path and line, never guessed. Lines that begin with #
+in facts.csv are not read.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from titer import files
+from titer.errors import DataError, FormatError
+from titer.evaluation.items import Templates, closed_items, is_dev
+from titer.records import ClosedItem, Fact, Question
+
+__all__ = [
+    "Templates",
+    "benchmark_lock",
+    "check_lock",
+    "closed_items",
+    "load_facts",
+    "load_general",
+    "load_questions",
+    "load_templates",
+    "load_texts",
+]
+
+REQUIRED = ("fact_id", "disease", "relation", "answer")
+LISTS = ("disease_synonyms", "answer_synonyms", "also_true")
+TEXTS = ("strength", "source_org", "source_title", "source_year", "verified")
+VERIFIED = ("source", "memory")
+
+LOCK = "benchmark.lock.json"
+LOCK_VERSION = 1
+"""Of the lock's form and of the way in which items are made from the files."""
+
+
+def load_facts(path: Path) -> list[Fact]:
+    """The fact table, in the order of the file; lists are separated by |.
+
+    Raises:
+        FormatError: a column or a value is missing, or an id occurs twice; begins with path:line.
+    """
+    rows = list(_csv_rows(path))
+    facts = [_fact(row, f"{path}:{number}") for number, row in rows]
+    _check_unique([(fact.fact_id, f"{path}:{n}") for fact, (n, _) in zip(facts, rows, strict=True)])
+    return facts
+
+
+def _csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    numbered = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    if not numbered:
+        raise FormatError(f"{path}:1: no header. Columns: {', '.join(REQUIRED)}, ...")
+    columns = next(csv.reader([numbered[0][1]]))
+    absent = [name for name in REQUIRED if name not in columns]
+    if absent:
+        raise FormatError(f"{path}:{numbered[0][0]}: no column {', '.join(absent)}")
+    for number, line in numbered[1:]:
+        cells = next(csv.reader([line]))
+        if len(cells) != len(columns):
+            raise FormatError(f"{path}:{number}: {len(cells)} cells, expected {len(columns)}")
+        yield number, dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+
+
+def _fact(row: Mapping[str, str], where: str) -> Fact:
+    for name in REQUIRED:
+        if not row[name]:
+            raise FormatError(f"{where}: {name} is empty")
+    texts = {name: row.get(name, "") for name in TEXTS}
+    texts["verified"] = texts["verified"] or "memory"
+    if texts["verified"] not in VERIFIED:
+        raise FormatError(f"{where}: verified is {texts['verified']!r}, allowed: source, memory")
+    lists = {name: _split(row.get(name, "")) for name in LISTS}
+    return Fact(**{name: row[name] for name in REQUIRED}, **texts, **lists)  # type: ignore[arg-type]
+
+
+def _split(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split("|") if part.strip()]
+
+
+def _check_unique(ids: Iterable[tuple[str, str]]) -> None:
+    seen: dict[str, str] = {}
+    for key, where in ids:
+        if key in seen:
+            raise FormatError(f"{where}: id {key} stands already at {seen[key]}. Choose a new id")
+        seen[key] = where
+
+
+def load_templates(path: Path) -> dict[str, Templates]:
+    """The wordings by relation.
+
+    Raises:
+        FormatError: not YAML, or a wording lacks its placeholder.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise FormatError(f"{path}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(content, dict):
+        raise FormatError(f"{path}:1: expected a mapping from relations to wordings")
+    relations = content.get("relations", content)
+    found = {name: body for name, body in relations.items() if isinstance(body, dict)}
+    return {name: _templates(body, f"{path}: {name}") for name, body in found.items()}
+
+
+def _templates(body: Mapping[str, Any], where: str) -> Templates:
+    wanted = {
+        "statements": ("{disease}", "{answer}"),
+        "questions": ("{disease}",),
+        "reverse": ("{answer}",),
+    }
+    lists = {name: tuple(str(text) for text in body.get(name) or ()) for name in wanted}
+    if not lists["questions"]:
+        raise FormatError(f"{where}: no questions. At least one wording is needed")
+    for name, placeholders in wanted.items():
+        for text in lists[name]:
+            absent = [word for word in placeholders if word not in text]
+            if absent:
+                raise FormatError(f"{where}: {name}: {text!r} lacks {' and '.join(absent)}")
+    return Templates(str(body.get("label", "")), **lists)
+
+
+def load_general(path: Path) -> list[ClosedItem]:
+    """Closed everyday questions, `{id, category, question, choices, gold, relation}` per line.
+
+    Raises:
+        FormatError: a key is missing or gold is no index of choices.
+    """
+    rows = _jsonl_rows(path, ("id", "category", "question", "choices", "gold"))
+    return [_general_item(row, where) for row, where in rows]
+
+
+def _general_item(row: Mapping[str, Any], where: str) -> ClosedItem:
+    choices, gold = row["choices"], row["gold"]
+    if (
+        not isinstance(choices, list)
+        or not isinstance(gold, int)
+        or gold not in range(len(choices))
+    ):
+        raise FormatError(f"{where}: gold is {gold!r}, expected an index of choices")
+    return ClosedItem(
+        id=row["id"],
+        set="general",
+        question=row["question"],
+        candidates=[str(choice) for choice in choices],
+        gold=gold,
+        cluster=row["category"],
+        relation=row.get("relation") or row["category"],
+    )
+
+
+def load_texts(path: Path) -> list[dict[str, str]]:
+    """General texts for bits per byte, `{id, genre, text}` per line."""
+    names = ("id", "genre", "text")
+    return [{name: str(row[name]) for name in names} for row, _ in _jsonl_rows(path, names)]
+
+
+def load_questions(path: Path) -> list[Question]:
+    """Open questions from JSON (a list) or JSONL; four keys are required, all others optional.
+
+    Raises:
+        FormatError: a key is missing or empty, or an id occurs twice.
+    """
+    rows = _jsonl_rows(path, ("id", "category", "difficulty", "question"))
+    return [Question.from_json(row) for row, _ in rows]
+
+
+def _jsonl_rows(path: Path, required: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
+    """Rows that hold the required keys, each with where it stands."""
+    rows = _list_rows(path) if _is_list(path) else _line_rows(path)
+    for row, where in rows:
+        for name in required:
+            if row.get(name) in (None, ""):
+                keys = ", ".join(sorted(row))
+                raise FormatError(f'{where}: no "{name}" (keys: {keys}). Add it')
+    _check_unique([(str(row["id"]), where) for row, where in rows])
+    return rows
+
+
+def _is_list(path: Path) -> bool:
+    try:
+        return path.read_text(encoding="utf-8").lstrip().startswith("[")
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+
+
+def _line_rows(path: Path) -> list[tuple[dict[str, Any], str]]:
+    numbers = [n for n, line in enumerate(path.read_text("utf-8").split("\n"), 1) if line.strip()]
+    return [(row, f"{path}:{n}") for n, row in zip(numbers, files.read_jsonl(path), strict=True)]
+
+
+def _list_rows(path: Path) -> list[tuple[dict[str, Any], str]]:
+    rows = files.read_json(path)
+    places = [f"{path}: entry {number}" for number in range(1, len(rows) + 1)]
+    for row, where in zip(rows, places, strict=True):
+        if not isinstance(row, dict):
+            raise FormatError(f"{where}: a {type(row).__name__}, expected an object")
+    return list(zip(rows, places, strict=True))
+
+
+def benchmark_lock(folder: Path, general_folder: Path) -> dict[str, Any]:
+    """What the benchmark consists of: sha256 of every file, and counts.
+
+    Args:
+        folder: of the domain; its lock itself is left out.
+        general_folder: of the questions and texts that serve all domains.
+    """
+    paths = {f"{folder.name}/{p.name}": p for p in sorted(folder.iterdir()) if p.name != LOCK}
+    paths |= {f"{general_folder.name}/{p.name}": p for p in sorted(general_folder.iterdir())}
+    hashes = {name: files.sha256_file(path) for name, path in paths.items() if path.is_file()}
+    return {
+        "version": LOCK_VERSION,
+        "files": hashes,
+        "counts": _counts(folder, general_folder),
+    }
+
+
+def _counts(folder: Path, general_folder: Path) -> dict[str, int]:
+    facts = load_facts(folder / "facts.csv") if (folder / "facts.csv").exists() else []
+    counts = {
+        "facts": len(facts),
+        "diseases": len({fact.disease for fact in facts}),
+        "relations": len({fact.relation for fact in facts}),
+        "facts_from_memory": sum(fact.verified == "memory" for fact in facts),
+        "dev_facts": sum(is_dev(fact.disease) for fact in facts),
+    }
+    for path in (folder / "open.jsonl", folder / "safety.jsonl"):
+        counts[path.stem] = len(load_questions(path)) if path.exists() else 0
+    for path in (general_folder / "general.jsonl", general_folder / "ood_texts.jsonl"):
+        counts[path.stem] = len(_jsonl_rows(path, ("id",))) if path.exists() else 0
+    return counts
+
+
+def check_lock(folder: Path, general_folder: Path) -> None:
+    """Compare the lock with the files.
+
+    Raises:
+        DataError: the lock is missing or stale; the text names the files and the command.
+    """
+    command = "Run: titer benchmark lock"
+    path = folder / LOCK
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. {command}")
+    locked, found = files.read_json(path), benchmark_lock(folder, general_folder)
+    if locked == found:
+        return
+    old, new = locked.get("files", {}), found["files"]
+    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    raise DataError(f"{path}: stale ({', '.join(changed) or 'counts or version'}). {command}")

@@ -1,0 +1,114 @@
+"""What else score writes from its statistics: metrics.json, the comparison table, failed gates.
+
+Invariant: metrics.json holds numbers only, two levels deep, at most 45 rows, and no row for an arm
+that did not run; `dvc metrics diff` drops lists and misprints everything else.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from titer.evaluation.arms import ARMS, BASE_OF
+
+MAX_ROWS = 45
+DIGITS = 4
+
+ARM_ROWS = (
+    "closed_acc",
+    "closed_acc_seen",
+    "closed_acc_unseen",
+    "closed_blind_acc",
+    "general_acc",
+    "keypoint_recall",
+    "ref_bpb",
+    "bpb_ood",
+    "n_closed",
+)
+COLUMNS = ("delta", "low", "high", "p", "p_holm", "mde80")
+
+Stats = Mapping[str, Any]
+
+
+def metrics_rows(stats: Stats) -> dict[str, dict[str, float | int]]:
+    """Content of results/metrics.json, floats with four decimals."""
+    rows: dict[str, dict[str, Any]] = {
+        name: {key: block["metrics"].get(key) for key in ARM_ROWS}
+        for name, block in stats["arms"].items()
+        if name != "base_4bit" and block["status"] == "ok"
+    }
+    for name, block in _compared(stats).items():
+        rows[f"{name}_vs_base"] = _comparison_rows(block)
+    rows["gates"] = {
+        "failed": len(failed_gates(stats)),
+        "contaminated_items": stats["contaminated_items"],
+        "truncated_rate": max(
+            block["metrics"].get("truncated_rate", 0.0)
+            for block in stats["arms"].values()
+            if block["status"] == "ok"
+        ),
+    }
+    return {
+        name: {key: _number(value) for key, value in group.items() if value is not None}
+        for name, group in rows.items()
+    }
+
+
+def _comparison_rows(block: Stats) -> dict[str, Any]:
+    primary, general = block["primary"], block["general"] or {}
+    endpoint = primary["endpoint"]
+    return {
+        f"{endpoint}_delta": primary.get("delta"),
+        f"{endpoint}_lo": primary.get("low"),
+        f"{endpoint}_hi": primary.get("high"),
+        f"{endpoint}_p_holm": primary.get("p_holm"),
+        "mde80": primary.get("mde80"),
+        "retention_delta": general.get("delta"),
+        "verdict": block["verdict_number"],
+    }
+
+
+def _number(value: Any) -> float | int:
+    # adding zero turns a negative zero, which diffs as a change, into zero
+    return value if isinstance(value, int) else round(float(value), DIGITS) + 0.0
+
+
+def _compared(stats: Stats) -> dict[str, Stats]:
+    blocks = stats["comparisons"]
+    return {name: blocks[name] for name in BASE_OF if blocks[name]["status"] == "ok"}
+
+
+def comparison_table(stats: Stats) -> list[dict[str, Any]]:
+    """Rows of results/model_comparison.csv: one per arm, all with the same columns."""
+    found = [stats["arms"][name] for name in ARMS]
+    measured = sorted({key for block in found for key in block.get("metrics", {})})
+    described = sorted({key for block in found for key in block.get("descriptive", {})})
+    return [_table_row(stats, name, measured, described) for name in ARMS]
+
+
+def _table_row(
+    stats: Stats, name: str, measured: list[str], described: list[str]
+) -> dict[str, Any]:
+    block = stats["arms"][name]
+    comparison = _compared(stats).get(name, {})
+    primary = comparison.get("primary", {})
+    return {
+        "model": name,
+        "status": block["status"],
+        "reason": block.get("reason"),
+        "precision": block.get("precision"),
+        **{key: block.get("metrics", {}).get(key) for key in measured},
+        **{key: block.get("descriptive", {}).get(key) for key in described},
+        "compared_with": comparison.get("base"),
+        "endpoint": primary.get("endpoint"),
+        **{key: primary.get(key) for key in COLUMNS},
+        "verdict": comparison.get("verdict"),
+    }
+
+
+def failed_gates(stats: Stats) -> list[str]:
+    """One line for each failed check of each comparison."""
+    return [
+        f"{name}: {gate['name']}: {gate['detail']}"
+        for name, block in _compared(stats).items()
+        for gate in block["gates"]
+        if gate["failed"]
+    ]

@@ -1,0 +1,62 @@
+"""How many papers in the training examples state a fact?
+
+Invariant: a fact counts as stated where one sentence holds a name of the disease and a name of the
+answer as whole words; each sentence of an answer is read together with its question.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from titer.evaluation.items import word_key
+from titer.records import Example, Fact
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+
+Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
+"""First word -> (all words, the text that the phrase is a name of)."""
+
+
+def seen_documents(facts: Sequence[Fact], examples: Iterable[Example]) -> dict[str, int]:
+    """Number of distinct papers that state each fact, by fact_id; 0 where none does."""
+    diseases = _phrases((fact.disease, fact.disease_synonyms) for fact in facts)
+    answers = _phrases((fact.answer, fact.answer_synonyms) for fact in facts)
+    by_disease: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        by_disease[fact.disease].append(fact)
+    papers: dict[str, set[str]] = {fact.fact_id: set() for fact in facts}
+    for example in examples:
+        for sentence in _sentences(example):
+            words = word_key(sentence).split()
+            named = _found(words, diseases)
+            given = _found(words, answers) if named else set()
+            for fact in (fact for disease in named for fact in by_disease[disease]):
+                if fact.answer in given:
+                    papers[fact.fact_id].add(example.paper_id or example.id)
+    return {fact_id: len(ids) for fact_id, ids in papers.items()}
+
+
+def _phrases(named: Iterable[tuple[str, Sequence[str]]]) -> Phrases:
+    pairs = {(word_key(name), text) for text, names in named for name in (text, *names)}
+    phrases: Phrases = defaultdict(list)
+    for key, text in sorted(pairs):
+        if words := tuple(key.split()):
+            phrases[words[0]].append((words, text))
+    return phrases
+
+
+def _found(words: Sequence[str], phrases: Phrases) -> set[str]:
+    return {
+        text
+        for start, word in enumerate(words)
+        for phrase, text in phrases.get(word, ())
+        if tuple(words[start : start + len(phrase)]) == phrase
+    }
+
+
+def _sentences(example: Example) -> Iterator[str]:
+    prompts = [s for s in _SENTENCE_END.split(example.prompt) if s.strip()]
+    yield from prompts
+    for sentence in _SENTENCE_END.split(example.answer):
+        # with the question before it, which alone may name the disease
+        yield f"{prompts[-1]} {sentence}" if prompts else sentence
