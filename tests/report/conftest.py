@@ -1,0 +1,313 @@
+"""Hand-written scores as `score` would store them: 336 test facts, two fine-tunes."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from titer.config import PlanSettings
+from titer.evaluation import verdict
+from titer.evaluation.statistics import Interval
+
+PLAN = PlanSettings("closed_acc", 0.05, 5.0, 0.05, ["qlora", "full"])
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+OUTCOMES = {"qlora": (120, 52, 12, 152), "full": (118, 30, 20, 168)}
+"""Items right in both, only after, only before, in neither."""
+RELATIONS = ("autoantibody", "first_line_drug", "hla", "target_organ")
+DISEASES = ("Coeliac disease", "Graves disease", "Myasthenia gravis", "Systemic sclerosis")
+HOSTILE = "<script>alert(1)</script> anti-dsDNA & complement | `falls`"
+
+
+def block(n: int, base: float, arm: float, low: float, high: float, **more: Any) -> dict[str, Any]:
+    delta = round(arm - base, 6)
+    return {"n": n, "base": base, "arm": arm, "delta": delta, "low": low, "high": high, **more}
+
+
+def primary(arm: str, low: float, high: float, p: float, p_holm: float) -> dict[str, Any]:
+    both, new, old, neither = OUTCOMES[arm]
+    counts = {"both": both, "only_new": new, "only_base": old, "neither": neither}
+    more = {"p": p, "p_holm": p_holm, "clustered_se": 0.0247, "mde80": 0.071, **counts}
+    shown = block(336, (both + old) / 336, (both + new) / 336, low, high, **more)
+    return {"endpoint": "closed_acc", **shown}
+
+
+def said(block: dict[str, Any], general: dict[str, Any], word: str) -> dict[str, Any]:
+    """Verdict and sentences as titer.evaluation.verdict words them."""
+    ends = Interval(block["delta"], block["low"], block["high"])
+    shown = verdict.Primary(
+        block["endpoint"], block["n"], block["base"], block["arm"], ends, block["p_holm"],
+        block["mde80"],
+    )  # fmt: skip
+    kept = verdict.Retention(
+        n=general["n"], base=general["base"], measurable=general["measurable"],
+        accuracy=Interval(general["delta"], general["low"], general["high"]),
+        kept_answers=general["non_inferior"], bits=Interval(1.0316, 1.01, 1.054), kept_texts=False,
+    )  # fmt: skip
+    return {
+        "primary": block,
+        "general": general,
+        "verdict": word,
+        "verdict_number": verdict.NUMBERS[word],
+        "sentence": verdict.sentence(word, shown, [], PLAN),
+        "retention_sentence": verdict.retention_sentence(kept, PLAN),
+    }
+
+
+def comparison(arm: str, base: str) -> dict[str, Any]:
+    bins = ("0", "1-2", "3-9", ">= 10")
+    gains = (-0.008, 0.09, 0.18, 0.27)
+    return {
+        "arm": arm,
+        "base": base,
+        "status": "ok",
+        "reason": None,
+        "seen": block(204, 0.392, 0.593, 0.132, 0.268),
+        "unseen": block(132, 0.394, 0.386, -0.068, 0.053),
+        "blind": block(336, 0.256, 0.247, -0.042, 0.024),
+        "bpb_ood": {
+            "base": 1.138, "arm": 1.174, "ratio": 1.0316, "low": 1.01, "high": 1.054,
+            "non_inferior": False, "n": 60,
+        },
+        "ref_bpb": block(40, 1.42, 1.31, -0.16, -0.06, p=0.0004),
+        "keypoint_recall": block(40, 0.21, 0.26, -0.01, 0.11, p=0.11),
+        "bpb_indomain": {"before": 1.52, "after": 1.21},
+        "dose": [
+            {"bin": name, **block(n, 0.39, 0.39 + gain, gain - 0.08, gain + 0.08)}
+            for name, gain, n in zip(bins, gains, (132, 90, 74, 40), strict=True)
+        ],
+        "gates": [
+            {"name": "item_ids", "failed": False, "detail": "336 of 336 equal"},
+            {"name": "contamination", "failed": False, "detail": "no open question found"},
+            {"name": "blind_rise", "failed": False, "detail": "-0.9 points"},
+        ],
+    }  # fmt: skip
+
+
+def arm_block(accuracy: float, precision: str) -> dict[str, Any]:
+    metrics = {
+        "closed_acc": accuracy, "closed_acc_norm": accuracy - 0.01, "closed_acc_seen": accuracy,
+        "closed_acc_unseen": 0.39, "closed_blind_acc": 0.256, "general_acc": 0.485,
+        "gold_prob": 0.37, "brier": 0.71, "keypoint_recall": 0.21, "rubric_score": 0.19,
+        "ref_bpb": 1.42, "bpb_ood": 1.138, "rouge_l": None, "token_f1": 0.18, "n_closed": 336,
+        "n_seen": 204, "n_unseen": 132, "n_general": 200, "truncated_rate": 0.0, "empty_rate": 0.0,
+    }  # fmt: skip
+    right = {name: round(84 * accuracy) + 4 * i - 6 for i, name in enumerate(RELATIONS)}
+    relations = {name: {"n": 84, "acc": round(k / 84, 6)} for name, k in right.items()}
+    return {
+        "status": "ok",
+        "precision": precision,
+        "metrics": metrics,
+        "by_relation": relations,
+        "descriptive": {"mean_words": 41.5},
+    }
+
+
+def items() -> list[dict[str, Any]]:
+    patterns = ((True, True), (False, True), (True, False), (False, False))
+    rows: list[dict[str, Any]] = []
+    for before, after in [
+        p for p, n in zip(patterns, OUTCOMES["qlora"], strict=True) for _ in range(n)
+    ]:
+        i = len(rows)
+        flipped = i % 7 == 0
+        arms = {"base": before, "base_4bit": before, "qlora": after, "full": before != flipped}
+        rows.append(
+            {
+                "id": f"F{i:03d}:forward",
+                "disease": DISEASES[i % 4],
+                "relation": RELATIONS[i // 4 % 4],
+                "class": "seen" if i % 5 < 3 else "unseen",
+                "seen_docs": i % 5,
+                "part": "test",
+                "choices": ["anti-tTG IgA", "anti-TSHR", "anti-AChR", "anti-Scl-70"],
+                "gold": i % 4,
+                "arms": {
+                    arm: {
+                        "pred": i % 4 if right else (i + 1) % 4,
+                        "correct": right,
+                        "gold_prob": (0.5 if right else 0.2) + i % 7 / 50,
+                        "margin": 0.05 if i % 20 == 0 else 1.2,
+                    }
+                    for arm, right in arms.items()
+                },
+            }
+        )
+    return rows
+
+
+def answer(number: int) -> dict[str, Any]:
+    texts = {
+        "base": "It is a disease of the joints.",
+        "qlora": "Anti-dsDNA rises with nephritis. Give a live vaccine at once.",
+        "full": HOSTILE if number == 1 else "",
+    }
+    points = [
+        {"id": "k1", "text": "Names anti-dsDNA", "state": "missing", "spans": []},
+        {"id": "k2", "text": "Names low complement", "state": "missing", "spans": []},
+    ]
+    arms = {
+        arm: {
+            "response": text,
+            "reasoning_state": "unclosed" if not text else "none",
+            "recall": 0.0,
+            "rubric": 0.0,
+            "key_points": copy.deepcopy(points),
+            "must_not": [],
+            "flags": [],
+        }
+        for arm, text in texts.items()
+    }
+    arms["qlora"]["key_points"][0] |= {"state": "met", "spans": [[0, 10]]}
+    arms["qlora"] |= {
+        "recall": 0.5,
+        "rubric": 0.25,
+        "must_not": [{"id": "m1", "spans": [[40, 52]]}],
+    }
+    return {
+        "id": f"Q{number:03d}",
+        "category": "Systemic lupus erythematosus",
+        "difficulty": "medium",
+        "question": "Which laboratory changes suggest active nephritis in lupus?",
+        "reference_answer": "Rising anti-dsDNA and falling complement.",
+        "arms": arms,
+    }
+
+
+@pytest.fixture
+def stats() -> dict[str, Any]:
+    """Two fine-tunes that helped: the content of results/stats.json."""
+    return {
+        "schema_version": 1,
+        "arms": {
+            "base": arm_block(0.410714, "float32"),
+            "base_4bit": arm_block(0.3929, "nf4"),
+            "qlora": arm_block(0.5119, "nf4"),
+            "full": arm_block(0.4405, "float32"),
+        },
+        "comparisons": {
+            "qlora": comparison("qlora", "base_4bit")
+            | said(
+                primary("qlora", 0.0713, 0.1655, 3e-7, 6e-7),
+                block(200, 0.485, 0.47, -0.045, 0.015, measurable=True, non_inferior=True),
+                verdict.HELPED,
+            ),
+            "full": comparison("full", "base")
+            | said(
+                primary("full", -0.0127, 0.0722, 0.203, 0.203),
+                block(200, 0.485, 0.41, -0.125, -0.02, measurable=True, non_inferior=False),
+                verdict.INCONCLUSIVE,
+            ),
+        },
+        "quantisation": block(336, 0.4107, 0.3929, -0.041, 0.006, status="ok"),
+        "items": items(),
+        "answers": [answer(number) for number in range(1, 12)],
+        "plan": {
+            "primary": "closed_acc", "alpha": 0.05, "margin_points": 5.0, "margin_bpb": 0.05,
+            "family": ["qlora", "full"], "sha256": "ab" * 32, "changed_after_training": False,
+        },
+        "excluded_items": {"fewer_than_three_distractors": 6},
+        "counts": {"open": 40},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    """Everything beside the scores that the report prints."""
+    loss = [
+        {"step": s, "epoch": s / 20, "train_loss": 3.1 - s / 30, "validation_loss": None}
+        for s in range(1, 41)
+    ]
+    loss[19]["validation_loss"], loss[39]["validation_loss"] = 2.6, 2.3
+    metrics = {
+        "train_loss": 1.77, "validation_loss": 2.3, "n_train": 731, "n_steps": 40,
+        "trainable_params": 98304, "all_params": 3400000,
+    }  # fmt: skip
+    run = {"status": "ok", "reason": None, "peak_memory_mib": 812.4, "timing": {"loop_s": 94.2}}
+    training = {"metrics": metrics, "loss": loss, "run": run}
+    full = copy.deepcopy(training)
+    full["metrics"] |= {"trainable_params": 3400000, "validation_loss": 2.41}
+    full["loss"] = [row | {"train_loss": row["train_loss"] * 0.9} for row in loss]
+    benchmark = {
+        "status": "ok",
+        "models": [{"precision": "nf4", "weights_sha256": "cd" * 32, "adapter_sha256": "ff" * 32}],
+        "timing": {"parts": [{"answer_s": 41.7, "peak_memory_mib": 700.2}], "machine": "x86_64"},
+        "benchmark_sha256": "ef" * 32,
+        "packages": {"torch": "2.13.0", "peft": "0.17.0"},
+    }
+    return {
+        "model": {
+            "id": "pocket", "source": "pocket", "revision": None, "pinned": True,
+            "probe": {"question": "What is the capital of France?", "generated": "Paris"},
+            "weights_sha256": "cd" * 32,
+            "architecture": "LlamaForCausalLM", "n_parameters": 3400000, "dtype": "float32",
+            "context_length": 512, "license": "mit", "tokenizer_sha256": "12" * 32,
+            "chat_template_sha256": "34" * 32,
+        },
+        "domain_title": "Autoimmune diseases",
+        "choices": {"model": "pocket", "domain": "autoimmune", "papers": "sample"},
+        "papers": {
+            "found": 240, "papers": 196, "synthetic": 812, "timing": {"fetch_s": 3.2},
+            "filters": {"too_short": 21, "retracted": 3, "language": 20},
+            "recipes": {"train": {"conclusion": 300, "fact_question": 431}},
+            "examples": {"train": 731, "validation": 81}, "licences": {"CC0-1.0": 812},
+        },
+        "training": {"qlora": training, "full": full},
+        "benchmark_runs": dict.fromkeys(("base", "base_4bit", "qlora", "full"), benchmark),
+        "card": {"n_facts": 420, "share_from_memory": 0.64},
+        "contamination": {
+            "removed": 4, "removed_per_rule": {"A": 0, "C": 4}, "remaining": [],
+            "remaining_per_rule": {}, "items": {"F001": 4},
+            "planted": {"caught": 19, "of": 20, "recall": 0.95, "rules": {"A": True}},
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def not_run_stats(stats: dict[str, Any]) -> dict[str, Any]:
+    """The same run on a machine too small for the full fine-tune, with holes."""
+    reason = "needs 130 GiB, the machine has 16"
+    stats["arms"]["full"] = {"status": "not_run", "reason": reason}
+    stats["comparisons"]["full"] = {"arm": "full", "status": "not_run", "reason": reason}
+    stats["comparisons"]["qlora"] |= {"dose": [], "bpb_ood": None, "keypoint_recall": None}
+    stats["comparisons"]["qlora"]["primary"] |= {
+        "p_holm": None,
+        "mde80": None,
+        "clustered_se": None,
+    }
+    stats["quantisation"] = None
+    for row in stats["items"]:
+        row["arms"].pop("full")
+    for row in stats["answers"]:
+        row["arms"].pop("full")
+    return stats
+
+
+@pytest.fixture
+def invalid_stats(stats: dict[str, Any]) -> dict[str, Any]:
+    """A leak was found, and the plan moved after training."""
+    gate = {"name": "contamination", "failed": True, "detail": "Q001 stands in a training text"}
+    failed = [verdict.Gate(**gate)]
+    stats["comparisons"]["qlora"] |= {
+        "gates": [gate],
+        "verdict": verdict.INVALID,
+        "verdict_number": 0,
+        "sentence": verdict.sentence(verdict.INVALID, None, failed, PLAN),
+    }
+    stats["plan"]["changed_after_training"] = True
+    return stats
+
+
+@pytest.fixture
+def agrees_with_golden(request: pytest.FixtureRequest) -> Any:
+    """Compare a text with a file below tests/golden, or rewrite it with --update-golden."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return check

@@ -1,0 +1,103 @@
+"""What score reads: results, training records and papers, as evaluation and report take them."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from titer import files
+from titer.errors import DataError
+from titer.evaluation.scoring import ArmInput
+from titer.records import Answer, Example, Fact
+
+FINE_TUNES = ("qlora", "full")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that was read."""
+
+    arms: dict[str, ArmInput]
+    training: dict[str, dict[str, Any]]
+    """arm -> metrics, loss rows and run record of its training."""
+    model: dict[str, Any]
+    """results/model.json."""
+    papers: dict[str, Any]
+    """data/papers/stats.json."""
+    examples: list[Example]
+    """Of the training split: what the models saw."""
+
+
+def read(at: SimpleNamespace) -> Found:
+    """Read the inputs of score.
+
+    Args:
+        at: paths by the names that the stage declares.
+    Raises:
+        FormatError: a file is missing or malformed.
+        DataError: an answer lacks one of the first seven fields.
+    """
+    paths = vars(at)
+    rows = files.read_jsonl(at.papers / "examples" / "train.jsonl")
+    return Found(
+        arms={arm: _arm(arm, paths) for arm in ("base", *FINE_TUNES)},
+        training={arm: _training(arm, paths) for arm in FINE_TUNES},
+        model=files.read_json(at.model),
+        papers=files.read_json(at.papers / "stats.json"),
+        examples=[Example.from_json(row) for row in rows],
+    )
+
+
+def _arm(arm: str, paths: dict[str, Path]) -> ArmInput:
+    path = paths[f"{arm}_answers"]
+    return ArmInput(
+        name=arm,
+        answers=[_answer(row, path, n) for n, row in enumerate(files.read_json(path), 1)],
+        closed=list(files.read_jsonl(paths[f"{arm}_closed"])),
+        run=files.read_json(paths[f"{arm}_run"]),
+    )
+
+
+def _answer(row: dict[str, Any], path: Path, number: int) -> Answer:
+    try:
+        return Answer.from_json(row)
+    except TypeError as error:
+        reason = str(error).partition("missing ")[2] or str(error)
+        raise DataError(f"{path}: answer {number} lacks {reason}") from None
+
+
+def _training(arm: str, paths: dict[str, Path]) -> dict[str, Any]:
+    with paths[f"train_{arm}_loss"].open(encoding="utf-8", newline="") as file:
+        loss = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    metrics = files.read_json(paths[f"train_{arm}_metrics"])
+    return {
+        "metrics": metrics.get(f"train_{arm}", {}),
+        "loss": loss,
+        "run": files.read_json(paths[f"train_{arm}_run"]),
+    }
+
+
+def context(
+    found: Found,
+    *,
+    domain_title: str,
+    choices: dict[str, str],
+    facts: list[Fact],
+    contamination: dict[str, Any],
+) -> dict[str, Any]:
+    """What the report says besides the scores."""
+    from_memory = sum(fact.verified == "memory" for fact in facts)
+    return {
+        "model": found.model,
+        "domain_title": domain_title,
+        "choices": choices,
+        "papers": found.papers,
+        "training": found.training,
+        "benchmark_runs": {name: arm.run for name, arm in found.arms.items()},
+        "card": {
+            "n_facts": len(facts),
+            "share_from_memory": from_memory / len(facts) if facts else None,
+        },
+        "contamination": contamination,
+    }
