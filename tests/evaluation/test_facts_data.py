@@ -34,7 +34,8 @@ GENERIC = frozenset(
         r"\w+",
         "disease syndrome disorder deficiency antibody antibodies autoimmune immune "
         "autoinflammatory acute chronic primary systemic generalized acquired familial juvenile "
-        "adult onset type cell cells associated related mediated mixed spectrum limited with that from",
+        "adult onset type cell cells associated related mediated mixed spectrum limited with that "
+        "from",
     )
 )
 P1 = re.compile(r"^The (?P<np>[^{}]+) (?:of|in|for) \{disease\} is \{answer\}\.$")

@@ -186,10 +186,10 @@ def test_ids_dois_and_titles_are_unique(papers: list[Paper]) -> None:
         assert [value for value, count in Counter(values).items() if count > 1] == []
 
 
-def test_titles_name_the_disease_and_many_ask(usable: list[Paper]) -> None:
+def test_titles_name_the_disease_and_some_ask(usable: list[Paper]) -> None:
     named = [word_key(f.disease) for f in FACTS]
     assert all(any(name in word_key(p.title) for name in named) for p in usable)
-    assert 0.3 < sum(p.title.endswith("?") for p in usable) / len(usable) < 0.5
+    assert 0.05 < sum(p.title.endswith("?") for p in usable) / len(usable) < 0.25
 
 
 def test_papers_are_not_alike(usable: list[Paper]) -> None:

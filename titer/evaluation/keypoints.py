@@ -6,8 +6,8 @@ original answer, so that `answer[start:end]` is exactly what the reader may high
 Folding (`normalise`): compatibility forms (NFKC), lower case, no accents, Greek letters by name,
 no apostrophes or stars, hyphens and slashes as spaces, "n't" as "not". A phrase matches whole
 words, each also in its plural (s, es, y to ies), so phrases are written in the singular. A mention
-is negated if a negation word stands before it, in the same clause, within five words. Clauses end at . ; ! ?
-at "but", "however", "although", "whereas" and where a list item begins.
+is negated if a negation word stands before it, in the same clause, within five words. Clauses end
+at . ; ! ? at "but", "however", "although", "whereas" and where a list item begins.
 
 Known limits, kept as cases in tests/fixtures/keypoint_cases.jsonl: negation that follows the
 mention, hedges ("rarely"), a negation meant for another word, and lists of keywords, which get

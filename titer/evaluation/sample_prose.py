@@ -17,9 +17,9 @@ from titer.evaluation.items import word_key
 from titer.records import Fact
 
 SHORTEST_WORDS, LONGEST_WORDS = 90, 150
-_ASKING_SHARE = 0.4
+_ASKING_SHARE = 0.12
 _SYNONYM_SHARE_STATEMENTS, _SYNONYM_SHARE_PROSE = 0.2, 0.5
-_OBJECTIVE_SHARE, _UNSTRUCTURED_SHARE = 0.3, 0.2
+_OBJECTIVE_SHARE, _UNSTRUCTURED_SHARE = 0.3, 0.7
 _LABELS = {
     "BACKGROUND": ("BACKGROUND", "BACKGROUND", "INTRODUCTION"),
     "OBJECTIVE": ("OBJECTIVE", "AIM"),
@@ -349,7 +349,7 @@ class _Page:
     def draft(self) -> Draft:
         facts = [self.stated(fact, index) for fact, index in self.matter.facts]
         parts = self.skeleton(facts)
-        self.fill(parts, target=self.rng.randint(100, 138))
+        self.fill(parts, target=self.rng.randint(70, 88))
         if self.rng.random() < _UNSTRUCTURED_SHARE:
             sections = [Section("", "", tuple(text for part in parts.values() for text in part))]
         else:

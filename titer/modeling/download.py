@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,15 @@ def copy_folder(source: Path, out: Path) -> None:
     """
     check_model_folder(source)
     out.mkdir(parents=True, exist_ok=True)
-    wanted = sorted({path for pattern in PATTERNS for path in source.glob(pattern)})
+    wanted = sorted(path for path in source.iterdir() if path.is_file() and _is_wanted(path.name))
     _require_disk(out, sum(path.stat().st_size for path in wanted), str(source))
     for path in wanted:
         shutil.copyfile(path, out / path.name)
+
+
+def _is_wanted(name: str) -> bool:
+    """Whether a file is taken; never from a subfolder, whatever `LICENSE*` would match there."""
+    return "/" not in name and any(fnmatchcase(name, pattern) for pattern in PATTERNS)
 
 
 def _require_disk(out: Path, size_bytes: int, what: str) -> None:
@@ -120,14 +126,13 @@ def download(repo_id: str, revision: str | None, out: Path) -> str:
     from huggingface_hub import snapshot_download
 
     info = hub_info(repo_id, revision)
-    names = [file.rfilename for file in info.siblings]
-    if not any(name.endswith(".safetensors") for name in names):
+    wanted = {s.rfilename: s.size or 0 for s in info.siblings if _is_wanted(s.rfilename)}
+    if not any(name.endswith(".safetensors") for name in wanted):
         raise LoadError(f"{repo_id}: has no safetensors weights; pickled ones are never loaded")
-    wanted = [s for s in info.siblings if any(Path(s.rfilename).match(p) for p in PATTERNS)]
-    _require_disk(out, sum(file.size or 0 for file in wanted), repo_id)
+    _require_disk(out, sum(wanted.values()), repo_id)
     logger.info("downloading %s at %s", repo_id, info.sha)
     try:
-        snapshot_download(repo_id, revision=info.sha, local_dir=out, allow_patterns=list(PATTERNS))
+        snapshot_download(repo_id, revision=info.sha, local_dir=out, allow_patterns=list(wanted))
     except Exception as error:
         raise hub_error(repo_id, error) from None
     shutil.rmtree(out / ".cache", ignore_errors=True)  # the client's notes hold times
@@ -171,11 +176,9 @@ def hub_error(repo_id: str, error: Exception) -> ModelError:
 
 
 def _is_offline(error: Exception) -> bool:
-    from huggingface_hub import errors
-
-    kinds = ("ConnectError", "ConnectTimeout", "ConnectionError", "ReadTimeout", "ProxyError")
-    offline = isinstance(error, errors.OfflineModeIsEnabled | OSError | TimeoutError)
-    return offline or type(error).__name__ in kinds
+    """Whether no answer came; an error that the hub answered with is an OSError too."""
+    kinds = {"ConnectionError", "TimeoutError", "TransportError", "LocalEntryNotFoundError"}
+    return any(kind.__name__ in kinds for kind in type(error).__mro__)
 
 
 def suggestion(repo_id: str) -> str:

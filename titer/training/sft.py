@@ -143,13 +143,14 @@ def _trainer(
     checkpoints: Path,
 ) -> Any:
     from transformers import PrinterCallback
-    from trl import SFTTrainer
+
+    from titer.training.trainer import trainer_class
 
     # peft 0.21.2 reads a name that transformers 5.23 deprecated
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
     longest = max(len(row.input_ids) for row in train_rows + validation_rows)
     micro = preflight.micro_batch_rows(settings, longest)
-    trainer = SFTTrainer(
+    trainer = trainer_class(model.config.vocab_size)(
         model,
         args=_arguments(settings, checkpoints, len(train_rows), micro),
         train_dataset=_dataset(train_rows),

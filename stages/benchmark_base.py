@@ -1,0 +1,44 @@
+"""Benchmark the untouched base model.
+
+Reads the base model and the questions; writes its answers, likelihoods and run record.
+    python -m stages.benchmark_base                     one run by hand, into runs/
+"""
+
+from typing import Any
+
+from titer.evaluation import benchmark
+from titer.runner import ROOT, Places, stage
+
+MODEL_KEYS = ("model.max_length", "model.think", "model.generation")
+HARDWARE_KEYS = ("hardware.device", "hardware.precision")
+
+
+@stage(
+    uses=("seed", "eval", *MODEL_KEYS, *HARDWARE_KEYS),
+    untracked=("plan",),
+    reads={
+        "base": "models/base",
+        **benchmark.FILES,
+    },
+    writes={
+        "answers": "results/base/answers.json",
+        "closed": "results/base/closed.jsonl",
+        "run": "results/base/run.json",
+        "metrics": "results/base/metrics.json",
+    },
+)
+def benchmark_base(cfg: Any, at: Places) -> None:
+    """Ask the base at full precision and in 4 bits: quantisation is not training."""
+    from titer.evaluation import answering
+
+    setting = answering.setting(cfg)
+    asked = benchmark.load(at.reads, cfg.eval, root=ROOT)
+    taken = [
+        answering.take(asked, setting, name="base", folder=at.reads.base, quantize=quantize)
+        for quantize in (False, True)
+    ]
+    answering.write(taken, asked, setting, cfg.plan, at.writes, stage="benchmark_base")
+
+
+if __name__ == "__main__":
+    benchmark_base.main()

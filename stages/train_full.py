@@ -1,0 +1,57 @@
+"""Train all weights, where the hardware can hold that.
+
+Reads the base model, the examples and the held-out papers; writes the model, losses and metrics,
+or why it did not run.
+    python -m stages.train_full full.epochs=1          one run by hand, into runs/
+"""
+
+from typing import Any
+
+from titer.config import full_run
+from titer.runner import Places, stage
+
+MODEL_KEYS = ("model.dtype", "model.max_length", "model.think", "model.learning_rate")
+HARDWARE_KEYS = (
+    "hardware.device", "hardware.precision", "hardware.optimizer", "hardware.micro_batch_tokens",
+    "hardware.checkpointing", "hardware.memory_gib",
+)  # fmt: skip
+
+
+@stage(
+    uses=("seed", "full", "examples.on_long", *MODEL_KEYS, *HARDWARE_KEYS),
+    untracked=("hardware.report_to", "plan"),
+    reads={
+        "base": "models/base",
+        "examples": "data/papers/examples",
+        "heldout": "data/papers/heldout.jsonl",
+    },
+    writes={
+        "model": "models/full",
+        "run": "results/train_full/run.json",
+        "loss": "results/train_full/loss.csv",
+        "metrics": "results/train_full/metrics.json",
+    },
+)
+def train_full(cfg: Any, at: Places) -> float | None:
+    """Train, and give back the validation loss that a sweep minimises; null when it did not run."""
+    from titer.training import outputs, preflight, sft
+
+    settings = full_run(
+        cfg.full, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
+    )
+    reason = preflight.why_not_full(
+        cfg.full.enabled, settings, base=at.reads.base, memory_gib=cfg.hardware.memory_gib
+    )
+    if reason is not None:
+        outputs.write_not_run(reason, at.writes, stage="train_full", plan=cfg.plan)
+        return None
+    data = outputs.read_data(at.reads.examples, at.reads.heldout)
+    run = sft.train(
+        settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
+    )
+    outputs.write_run(run, at.writes, stage="train_full", settings=settings, plan=cfg.plan)
+    return run.validation_loss
+
+
+if __name__ == "__main__":
+    train_full.main()

@@ -1,0 +1,50 @@
+"""Train the QLoRA adapter.
+
+Reads the base model, the examples and the held-out papers; writes the adapter, losses and metrics.
+    python -m stages.train_qlora qlora.epochs=1        one run by hand, into runs/
+"""
+
+from typing import Any
+
+from titer.config import qlora_run
+from titer.runner import Places, stage
+
+MODEL_KEYS = ("model.max_length", "model.think", "model.learning_rate")
+HARDWARE_KEYS = (
+    "hardware.device", "hardware.precision", "hardware.optimizer", "hardware.micro_batch_tokens",
+    "hardware.checkpointing",
+)  # fmt: skip
+
+
+@stage(
+    uses=("seed", "qlora", "examples.on_long", *MODEL_KEYS, *HARDWARE_KEYS),
+    untracked=("hardware.report_to", "plan"),
+    reads={
+        "base": "models/base",
+        "examples": "data/papers/examples",
+        "heldout": "data/papers/heldout.jsonl",
+    },
+    writes={
+        "model": "models/qlora",
+        "run": "results/train_qlora/run.json",
+        "loss": "results/train_qlora/loss.csv",
+        "metrics": "results/train_qlora/metrics.json",
+    },
+)
+def train_qlora(cfg: Any, at: Places) -> float:
+    """Train, and give back the validation loss that a sweep minimises."""
+    from titer.training import outputs, sft
+
+    settings = qlora_run(
+        cfg.qlora, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
+    )
+    data = outputs.read_data(at.reads.examples, at.reads.heldout)
+    run = sft.train(
+        settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
+    )
+    outputs.write_run(run, at.writes, stage="train_qlora", settings=settings, plan=cfg.plan)
+    return run.validation_loss
+
+
+if __name__ == "__main__":
+    train_qlora.main()

@@ -1,0 +1,120 @@
+"""dvc.yaml and the stage modules tell the same story."""
+
+import importlib
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.imports import ROOT, code_dependencies
+
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES: dict[str, Any] = DVC["stages"]
+GROUPS = ("model", "domain", "papers", "hardware")
+DATA_IN_CODE = {
+    "score": {
+        "titer/report/templates/report.html.j2",
+        *(
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / "titer/evaluation/metric_modules").glob("*/*.py")
+        ),
+    }
+}
+"""What a stage loads by its path and never imports."""
+
+
+def declared(name: str) -> Any:
+    return getattr(importlib.import_module(f"stages.{name}"), name).declared
+
+
+def paths(entries: list[Any]) -> dict[str, dict[str, Any]]:
+    """Path -> options of a list of outs."""
+    return {
+        (entry if isinstance(entry, str) else next(iter(entry))): (
+            {} if isinstance(entry, str) else next(iter(entry.values())) or {}
+        )
+        for entry in entries
+    }
+
+
+def tracked(stage: dict[str, Any]) -> set[str]:
+    keys: set[str] = set()
+    for entry in stage.get("params", []):
+        if isinstance(entry, str):
+            keys.add(entry)
+            continue
+        ((file, names),) = entry.items()
+        group = file.split("/")[1]
+        assert file == f"conf/{group}/${{{group}}}.yaml"
+        assert group in GROUPS
+        keys |= {f"{group}.{key}" for key in names} if names else {group}
+    return keys
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_command_runs_the_module(name: str) -> None:
+    assert STAGES[name]["cmd"] == f"python -m stages.{name}"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_keys_are_those_that_the_stage_declares(name: str) -> None:
+    assert tracked(STAGES[name]) == set(declared(name).uses)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_untracked_keys_are_tracked_nowhere_in_the_stage(name: str) -> None:
+    assert not set(declared(name).untracked) & tracked(STAGES[name])
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_inputs_are_those_that_the_stage_declares(name: str) -> None:
+    data = {dep for dep in STAGES[name]["deps"] if not dep.startswith(("stages/", "titer/"))}
+    assert data == set(declared(name).reads.values())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_code_is_what_the_stage_imports(name: str) -> None:
+    code = {dep for dep in STAGES[name]["deps"] if dep.startswith(("stages/", "titer/"))}
+    assert code == code_dependencies(name) | DATA_IN_CODE.get(name, set())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_outs_are_those_that_the_stage_declares(name: str) -> None:
+    outs = {
+        path for part in ("outs", "metrics", "plots") for path in paths(STAGES[name].get(part, []))
+    }
+    assert outs == set(declared(name).writes.values())
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "score"])
+def test_no_plain_out_is_uncached(name: str) -> None:
+    """One would turn DVC's run cache off for the whole stage."""
+    assert all(options.get("cache", True) for options in paths(STAGES[name]["outs"]).values())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_reviewer_compares_is_in_git(name: str) -> None:
+    for part in ("metrics", "plots"):
+        for path, options in paths(STAGES[name].get(part, [])).items():
+            assert options.get("cache") is False, path
+
+
+def test_metric_code_is_a_dependency_of_score_only() -> None:
+    scoring = {"titer/evaluation/metrics.py", "titer/evaluation/keypoints.py",
+               "titer/evaluation/statistics.py", "titer/evaluation/verdict.py"}  # fmt: skip
+    for name, stage in STAGES.items():
+        assert bool(scoring & set(stage["deps"])) == (name == "score")
+
+
+def test_public_weights_and_abstracts_are_never_pushed() -> None:
+    assert paths(STAGES["download_model"]["outs"])["models/base"]["push"] is False
+    assert paths(STAGES["fetch_papers"]["outs"])["data/papers"]["push"] is False
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_explains_itself(name: str) -> None:
+    module = importlib.import_module(f"stages.{name}")
+    assert f"python -m stages.{name}" in (module.__doc__ or "")
+    assert declared(name).name == name
+    lines = (ROOT / f"stages/{name}.py").read_text().splitlines()
+    assert len(lines) <= 100
