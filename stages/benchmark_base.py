@@ -9,23 +9,15 @@ from typing import Any
 from titer.evaluation import benchmark
 from titer.runner import ROOT, Places, stage
 
-MODEL_KEYS = ("model.max_length", "model.think", "model.generation")
-HARDWARE_KEYS = ("hardware.device", "hardware.precision")
-
 
 @stage(
-    uses=("seed", "eval", *MODEL_KEYS, *HARDWARE_KEYS),
+    uses=benchmark.KEYS,
     untracked=("plan",),
     reads={
         "base": "models/base",
         **benchmark.FILES,
     },
-    writes={
-        "answers": "results/base/answers.json",
-        "closed": "results/base/closed.jsonl",
-        "run": "results/base/run.json",
-        "metrics": "results/base/metrics.json",
-    },
+    writes=benchmark.results("base"),
 )
 def benchmark_base(cfg: Any, at: Places) -> None:
     """Ask the base at full precision and in 4 bits: quantisation is not training."""

@@ -9,23 +9,15 @@ from typing import Any
 from titer.evaluation import benchmark
 from titer.runner import ROOT, Places, stage
 
-MODEL_KEYS = ("model.max_length", "model.think", "model.generation")
-HARDWARE_KEYS = ("hardware.device", "hardware.precision")
-
 
 @stage(
-    uses=("seed", "eval", *MODEL_KEYS, *HARDWARE_KEYS),
+    uses=benchmark.KEYS,
     untracked=("plan",),
     reads={
         "model": "models/full",
         **benchmark.FILES,
     },
-    writes={
-        "answers": "results/full/answers.json",
-        "closed": "results/full/closed.jsonl",
-        "run": "results/full/run.json",
-        "metrics": "results/full/metrics.json",
-    },
+    writes=benchmark.results("full"),
 )
 def benchmark_full(cfg: Any, at: Places) -> None:
     """Ask the full fine-tune, or say that there is none."""

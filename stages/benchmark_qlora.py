@@ -9,24 +9,16 @@ from typing import Any
 from titer.evaluation import benchmark
 from titer.runner import ROOT, Places, stage
 
-MODEL_KEYS = ("model.max_length", "model.think", "model.generation")
-HARDWARE_KEYS = ("hardware.device", "hardware.precision")
-
 
 @stage(
-    uses=("seed", "eval", *MODEL_KEYS, *HARDWARE_KEYS),
+    uses=benchmark.KEYS,
     untracked=("plan",),
     reads={
         "base": "models/base",
         "model": "models/qlora",
         **benchmark.FILES,
     },
-    writes={
-        "answers": "results/qlora/answers.json",
-        "closed": "results/qlora/closed.jsonl",
-        "run": "results/qlora/run.json",
-        "metrics": "results/qlora/metrics.json",
-    },
+    writes=benchmark.results("qlora"),
 )
 def benchmark_qlora(cfg: Any, at: Places) -> None:
     """Ask the adapter on the 4-bit base that it was trained on."""

@@ -6,7 +6,6 @@ import itertools
 import re
 import shlex
 import tomllib
-from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -22,6 +21,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"<[a-z]+>")
 PATH = re.compile(r"[\w.*-]*(?:/[\w.*-]+)*/?")
 SUFFIXES = (".csv", ".html", ".json", ".jsonl", ".lock", ".md", ".py", ".toml", ".txt", ".yaml")
+PROGRAMS = ("dvc", "git", "make", "pip", "pre-commit", "pytest", "python", "titer")
 IN_OWN_FOLDERS = ("config.json",)
 """Files that a reader brings."""
 
@@ -31,17 +31,19 @@ def page(name: str) -> str:
 
 
 def commands(name: str) -> list[str]:
-    """Every command of the page's shell blocks, with placeholders filled and without comments."""
+    """The commands of a page's shell blocks, and those in backticks, without comments."""
     lines = [line for block in SHELL.findall(page(name)) for line in block.splitlines()]
+    lines += [span for span in spans(name) if span.split()[0] in PROGRAMS and " " in span]
     bare = [shlex.join(shlex.split(PLACEHOLDER.sub("x", line), comments=True)) for line in lines]
     return [line for line in bare if line]
 
 
+def spans(name: str) -> list[str]:
+    """What stands in backticks outside the blocks."""
+    return sorted(set(re.findall(r"`([^`\n]+)`", FENCE.sub("", page(name)))))
+
+
 COMMANDS = sorted({(name, line) for name in PAGES for line in commands(name)})
-
-
-def read_text_of(files: str) -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(ROOT.glob(files)))
 
 
 # ---- one function per program: raises or asserts when the command would not run ---------------
@@ -66,7 +68,7 @@ def check_dvc(words: list[str]) -> None:
 
     arguments = parse(get_main_parser(), words)
     if words[:2] == ["exp", "run"]:
-        check_settings([runner_spelling(text) for text in arguments.set_param])
+        check_settings(arguments.set_param)
     for target in getattr(arguments, "targets", None) or []:
         known = runner.dvc_stages("dvc.yaml")
         assert target in known, f"{target} is no stage of dvc.yaml"
@@ -106,15 +108,6 @@ def compose(key: str, value: str) -> None:
     runner.typed(runner.merge(choices, params))
 
 
-def runner_spelling(text: str) -> str:
-    """DVC's conf/model/pocket.yaml:key=value as model.key=value."""
-    file, colon, setting = text.partition(":")
-    if not colon or "=" in file:
-        return text
-    assert (ROOT / file).is_file(), f"no {file}"
-    return f"{Path(file).parent.name}.{setting}"
-
-
 def check_pip(words: list[str]) -> None:
     extras = tomllib.loads(page("pyproject.toml"))["project"]["optional-dependencies"]
     wanted = re.findall(r"\[(\w+)\]", words[-1])
@@ -124,15 +117,16 @@ def check_pip(words: list[str]) -> None:
 
 
 def check_pytest(words: list[str]) -> None:
-    ours = read_text_of("tests/conftest.py")
+    ours = page("tests/conftest.py")
     for word in words:
         known = f'"{word}"' in ours if word.startswith("--") else (ROOT / word).exists()
         assert known, f"pytest knows no {word}"
 
 
 def check_export(words: list[str]) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "titer").rglob("*.py"))
     for name in (word.partition("=")[0] for word in words):
-        assert name in read_text_of("titer/**/*.py"), f"nothing reads {name}"
+        assert name in code, f"nothing reads {name}"
 
 
 def check_source(words: list[str]) -> None:
@@ -178,7 +172,7 @@ def test_a_command_would_run(name: str, line: str) -> None:
     [
         "make reprö", "titer chek", "titer pin qwen4_8b", "dvc exp rum", "dvc repro train_lora",
         "dvc exp run -S model=qwen4_8b", "dvc exp run -S qlora.rank=4", "dvc exp run -S seed=x",
-        "dvc exp run -S conf/model/pocket.yaml:dtipe=float32", "git checkout -- reslts",
+        "dvc exp run -S model.dtipe=float32", "git checkout -- reslts", "titer benchmark lok",
         "python -m stages.train_lora", "python -m stages.train_qlora qlora.epochs=1,0",
         "python -m stages.train_qlora --multirun sweep=lr", "pip install -e .[cuda]",
         "pytest tests/exampels", "export NCBI_MAIL=x", "source venv/bin/activate",
@@ -213,9 +207,8 @@ def is_known(path: str) -> bool:
 
 def paths(name: str) -> list[str]:
     """The files and folders that a page names in backticks outside its blocks."""
-    spans = set(re.findall(r"`([^`\n]+)`", FENCE.sub("", page(name))))
-    found = {span for span in spans if "/" in span or span.endswith(SUFFIXES)}
-    return sorted(s for s in found if PATH.fullmatch(PLACEHOLDER.sub("x", s)))
+    found = [span for span in spans(name) if "/" in span or span.endswith(SUFFIXES)]
+    return [span for span in found if PATH.fullmatch(PLACEHOLDER.sub("x", span))]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -242,13 +235,6 @@ def test_the_model_table_names_every_model() -> None:
     assert not unnamed, f"README's table of models lacks {unnamed}"
     idle = [p for p in patterns if not fnmatch.filter(models, p)]
     assert not idle, f"README's table of models names {idle}, and conf/model has no such file"
-
-
-def test_the_stages_and_presets_are_named() -> None:
-    text = page("README.md")
-    presets = fnmatch.filter(runner.groups()["hardware"], "gpu*")
-    for name in [*runner.dvc_stages("dvc.yaml"), *presets]:
-        assert f"`{name}`" in text, f"README does not name {name}"
 
 
 def test_the_tour_names_every_folder_and_module() -> None:

@@ -168,8 +168,15 @@ def test_nothing_true_is_a_distractor():
 
 
 def test_distractors_of_similar_length_come_first():
-    order = items.choice_order("F1", "abcdef", ["a" * 13, "abc", "ab", "a" * 12])
+    texts = ["a" * 13, "abc", "ab", "a" * 12]
+    order = items.choice_order("F1", "abcdef", [items.Option(t, (t,), True, 1) for t in texts])
     assert set(order[:2]) == {"abc", "a" * 12}
+
+
+def test_distractors_are_drawn_in_proportion_to_their_facts():
+    options = [items.Option(text, (text,), True, n) for text, n in (("rare", 1), ("many", 3))]
+    first = [items.choice_order(f"F{i}", "gold", options)[0] for i in range(2000)]
+    assert first.count("many") / 2000 == pytest.approx(0.75, abs=0.03)
 
 
 def test_dev_and_test_are_divided_by_disease():

@@ -1,4 +1,4 @@
-"""Clones of the working tree in which DVC itself runs, on the default and on a tiny configuration."""
+"""Clones of the working tree in which DVC runs, on the default and on a tiny configuration."""
 
 import os
 import shutil
@@ -32,27 +32,27 @@ class Clone:
 
     path: Path
 
-    def run(self, *command: str, check: bool = True, timeout_s: float = 900) -> Any:
+    def run(self, *command: str, check: bool = True, threads: int = 1) -> Any:
         """Run a command of this environment in the clone."""
         bin_folder = Path(sys.executable).parent
         env = {
             **os.environ,
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.path),  # the clone's modules, not the installed tree's
-            "OMP_NUM_THREADS": os.environ.get("TITER_TEST_THREADS", "1"),
+            "OMP_NUM_THREADS": str(threads),
         }
         for name in [name for name in env if name.startswith("DVC_")]:
             del env[name]
         done = subprocess.run(
-            command, cwd=self.path, env=env, capture_output=True, text=True, timeout=timeout_s
+            command, cwd=self.path, env=env, capture_output=True, text=True, timeout=1800
         )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
         return done
 
-    def repro(self, *arguments: str) -> list[str]:
+    def repro(self, *arguments: str, threads: int = 1) -> list[str]:
         """Names of the stages that `dvc repro` ran."""
-        output = self.run("dvc", "repro", *arguments).stdout
+        output = self.run("dvc", "repro", *arguments, threads=threads).stdout
         return [
             line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")
         ]

@@ -100,7 +100,10 @@ def test_full_that_does_not_run_says_so_everywhere(tiny: Clone) -> None:
 
 
 def test_a_learning_rate_reruns_three_stages_and_nothing_else(tiny: Clone) -> None:
-    tiny.edit("params.yaml", lambda t: t.replace("learning_rate: null\n  lora", "learning_rate: 0.004\n  lora"))
+    tiny.edit(
+        "params.yaml",
+        lambda t: t.replace("learning_rate: null\n  lora", "learning_rate: 0.004\n  lora"),
+    )
     status = tiny.run("dvc", "status").stdout
     assert status.startswith("train_qlora:")
     assert tiny.repro() == ["train_qlora", "benchmark_qlora", "score"]

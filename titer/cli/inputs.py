@@ -7,8 +7,6 @@ from pathlib import Path
 from titer.config import Config, ModelSource, PapersSource
 from titer.errors import ConfigError, DataError
 
-PAPER_SUFFIXES = (".xml", ".xml.gz", ".atom")
-
 
 def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None:
     """Refuse settings whose inputs are missing.
@@ -16,7 +14,7 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
     Raises:
         TiterError: one line that names the setting and what to do.
     """
-    from titer.evaluation.questions import check_lock
+    from titer.evaluation.questions import check_lock, load_questions
 
     if config.model.source == ModelSource.path:
         from titer.modeling.download import own_path as own_model
@@ -34,9 +32,12 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         path = questions_file(domain / "open.jsonl", own, config.eval, root=root)
         if not path.is_file():
             raise ConfigError(f"eval.questions = {config.eval.questions!r}: no such file")
+        load_questions(path)
 
 
 def _check_papers(config: Config, domain: str, root: Path) -> None:
+    from titer.literature.files import SUFFIXES, own_path
+
     source = config.papers.source
     if source == PapersSource.live and not config.papers.offline:
         from titer.literature.credentials import Credentials
@@ -47,14 +48,13 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
     if source == PapersSource.sample:
         place, key = root / "data" / "samples" / domain, f"domain = {domain!r}"
     else:
-        from titer.literature.files import own_path
-
         own = root / "data" / "own" / domain / "papers"
         place = own_path(config.papers.path, root=root, own=own) or own
         key = f"papers.path = {config.papers.path!r}"
-    found = [place] if place.is_file() else list(place.rglob("*"))
-    if not any(path.name.endswith(PAPER_SUFFIXES) for path in found):
+    named = any(path.name.lower().endswith(SUFFIXES) for path in place.rglob("*"))
+    if not (place.is_file() or named):
+        where = place.relative_to(root) if place.is_relative_to(root) else place
         raise DataError(
             f"{key}: no papers there. Put PubMed XML (.xml, .xml.gz) or arXiv Atom (.atom) into "
-            f"{place.relative_to(root)}"
+            f"{where}"
         )

@@ -43,5 +43,16 @@ def pin(arguments: argparse.Namespace) -> None:
 
 
 def with_revision(text: str, commit: str) -> str:
-    """The YAML text with this revision; comments and everything else stay as they are."""
-    return re.sub(r"(?m)^revision:[ \t]*\S+", f"revision: {commit}", text, count=1)
+    """The YAML text with this revision; comments and everything else stay as they are.
+
+    Raises:
+        ConfigError: there is no line to write it into.
+    """
+    from titer.errors import ConfigError
+
+    changed, found = re.subn(
+        r"(?m)^revision:(?:[ \t]*[^\s#]+)?", f"revision: {commit}", text, count=1
+    )
+    if not found:
+        raise ConfigError("no key revision at the left margin of the file. Add `revision: null`")
+    return changed

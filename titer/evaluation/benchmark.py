@@ -25,6 +25,21 @@ FILES = {
 }
 """What the stages read, file by file: an edited card reruns no benchmark."""
 SAFETY = f"{FOLDER}/safety.jsonl"
+KEYS = (
+    "seed", "eval", "model.max_length", "model.think", "model.generation", "hardware.device",
+    "hardware.precision",
+)  # fmt: skip
+"""What the three benchmark stages use: the same for every model that is compared."""
+
+
+def results(name: str) -> dict[str, str]:
+    """What the benchmark stage of an arm writes: base, qlora or full."""
+    kinds = {"answers": "json", "closed": "jsonl", "run": "json", "metrics": "json"}
+    return {kind: f"results/{name}/{kind}.{ending}" for kind, ending in kinds.items()}
+
+
+QUESTION_SUFFIXES = frozenset({".json", ".jsonl"})
+"""Of questions of one's own: what is asked must be what is guarded against leaks."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +107,7 @@ def questions_file(domain: Path, own: Path, settings: EvalSettings, *, root: Pat
         root: that `settings.questions` is relative to.
 
     Raises:
-        ConfigError: the file lies where DVC would not see it change.
+        ConfigError: the file lies where DVC would not see it change, or has another suffix.
     """
     if settings.questions is None:
         return domain
@@ -102,12 +117,14 @@ def questions_file(domain: Path, own: Path, settings: EvalSettings, *, root: Pat
         raise ConfigError(
             f"eval.questions = {settings.questions!r}: must lie below {where}, which DVC watches"
         )
+    if path.suffix not in QUESTION_SUFFIXES:
+        raise ConfigError(f"eval.questions = {settings.questions!r}: must be .json or .jsonl")
     return path
 
 
 def texts_to_guard(at: SimpleNamespace) -> list[BenchmarkText]:
     """Every question with its right answer, in every wording, that no training row may hold."""
-    own = sorted(p for p in at.questions.iterdir() if p.suffix in {".json", ".jsonl"})
+    own = sorted(p for p in at.questions.rglob("*") if p.suffix in QUESTION_SUFFIXES)
     guarded = []
     for path in (at.open, at.safety, *own):
         kind = "safety" if path == at.safety else "open"

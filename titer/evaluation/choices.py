@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from titer import files
 from titer.errors import DataError
 from titer.evaluation.arms import Arm, Scored
-from titer.evaluation.items import choice_order, options, word_key
+from titer.evaluation.items import options, word_key
 from titer.records import Fact
 
 N_DISTRACTORS = 3
@@ -98,8 +98,11 @@ def _columns(item: Scored, fact: Fact, classes: Mapping[tuple[str, str], bool]) 
     matched = [text for text in item.candidates if text != gold and group[text] == group[gold]]
     if len(matched) < N_DISTRACTORS:
         return None
-    best = choice_order(fact.fact_id, gold, matched)[:N_DISTRACTORS]
-    shown = sorted([gold, *best], key=lambda text: files.sha256_text(f"{fact.fact_id}|{text}"))
+    # the candidates were drawn in proportion to their facts; which three of them is plain chance
+    best = sorted(matched, key=lambda text: files.sha256_text(f"{fact.fact_id}|of {text}"))
+    shown = sorted(
+        [gold, *best[:N_DISTRACTORS]], key=lambda text: files.sha256_text(f"{fact.fact_id}|{text}")
+    )
     return [position[text] for text in shown]
 
 

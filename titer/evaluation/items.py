@@ -8,6 +8,7 @@ do not, because score later takes three distractors of the right answer's own cl
 taught answers crowd out untaught ones, and popularity would look like knowledge.
 """
 
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -55,6 +56,8 @@ class Option:
     """`word_key` of the text and of its synonyms."""
     stated: bool
     """Whether a fact that owns it is stated."""
+    n_facts: int
+    """Facts that own it: the stated ones of a stated option, else all."""
 
 
 @lru_cache(maxsize=65_536)
@@ -94,9 +97,21 @@ def stated(fact_id: str) -> bool:
     return int(files.sha256_text(fact_id)[:8], 16) < STATED_SHARE * 2**32
 
 
-def choice_order(key: str, gold: str, texts: Iterable[str]) -> list[str]:
-    """Distractors in the order of preference: similar length first, then by hash."""
-    return sorted(texts, key=lambda text: (not _similar_length(gold, text), _hash(key, text), text))
+def choice_order(key: str, gold: str, options: Iterable[Option]) -> list[str]:
+    """Distractors in the order of preference: similar length first, then drawn by hash.
+
+    An option is drawn in proportion to its facts, as right answers are: if popular answers were
+    right more often than they are distractors, a model that knows only which answers are popular
+    would beat chance with the disease hidden (by 5 points in a run on pocket).
+    Reference: Efraimidis and Spirakis (2006), weighted sampling without replacement.
+    """
+
+    def draw(option: Option) -> float:
+        uniform = (_hash(key, option.text) + 1) / 2**64
+        return -math.log(uniform) / option.n_facts
+
+    ranked = sorted(options, key=lambda o: (not _similar_length(gold, o.text), draw(o), o.text))
+    return [option.text for option in ranked]
 
 
 def _similar_length(one: str, other: str) -> bool:
@@ -130,7 +145,8 @@ def _names(fact: Fact, direction: str) -> list[str]:
 def _option(group: Sequence[Fact], direction: str, stated: Callable[[str], bool]) -> Option:
     names = {word_key(name) for fact in group for name in _names(fact, direction)}
     text = _names(group[0], direction)[0]
-    return Option(text, tuple(sorted(names)), any(stated(fact.fact_id) for fact in group))
+    n_stated = sum(stated(fact.fact_id) for fact in group)
+    return Option(text, tuple(sorted(names)), n_stated > 0, n_stated or len(group))
 
 
 def closed_items(
@@ -228,7 +244,7 @@ class _Builder:
         own = next(o for o in known.values() if word_key(gold) == word_key(o.text))
         forbidden = [word_key(name) for name in self._true_of(fact)]
         allowed = [
-            option.text
+            option
             for option in known.values()
             if not any(_is_near(name, true) for name in option.names for true in forbidden)
         ]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from titer import files
-from titer.errors import DataError
+from titer.errors import DataError, FormatError
 from titer.evaluation.scoring import ArmInput
 from titer.records import Answer, Example, Fact
 
@@ -53,13 +53,22 @@ def _arm(arm: str, paths: dict[str, Path]) -> ArmInput:
     path = paths[f"{arm}_answers"]
     return ArmInput(
         name=arm,
-        answers=[_answer(row, path, n) for n, row in enumerate(files.read_json(path), 1)],
+        answers=[_answer(row, path, n) for n, row in enumerate(_list(path), 1)],
         closed=list(files.read_jsonl(paths[f"{arm}_closed"])),
         run=files.read_json(paths[f"{arm}_run"]),
     )
 
 
-def _answer(row: dict[str, Any], path: Path, number: int) -> Answer:
+def _list(path: Path) -> list[Any]:
+    rows = files.read_json(path)
+    if not isinstance(rows, list):
+        raise FormatError(f"{path}: a {type(rows).__name__}, expected a list of answers")
+    return rows
+
+
+def _answer(row: Any, path: Path, number: int) -> Answer:
+    if not isinstance(row, dict):
+        raise FormatError(f"{path}: answer {number} is a {type(row).__name__}, expected an object")
     try:
         return Answer.from_json(row)
     except TypeError as error:
@@ -68,14 +77,22 @@ def _answer(row: dict[str, Any], path: Path, number: int) -> Answer:
 
 
 def _training(arm: str, paths: dict[str, Path]) -> dict[str, Any]:
-    with paths[f"train_{arm}_loss"].open(encoding="utf-8", newline="") as file:
-        loss = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    loss = _loss(paths[f"train_{arm}_loss"])
     metrics = files.read_json(paths[f"train_{arm}_metrics"])
     return {
         "metrics": metrics.get(f"train_{arm}", {}),
         "loss": loss,
         "run": files.read_json(paths[f"train_{arm}_run"]),
     }
+
+
+def _loss(path: Path) -> list[dict[str, float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            return [{key: float(value) for key, value in row.items()} for row in reader]
+        except (TypeError, ValueError) as error:
+            raise FormatError(f"{path}:{reader.line_num}: {error}") from None
 
 
 def context(
