@@ -44,9 +44,10 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
     built = build.build(unique.kept, cfg.examples, asked, duplicates=copies)
-    folder.write(
+    counts = folder.write(
         at.writes.papers,
         papers=unique.kept,
+        copies=copies,
         built=built,
         ids=collection.ids,
         lists={
@@ -55,6 +56,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
             "duplicate": unique.duplicates,
         },
     )
+    folder.log(counts)
 
 
 if __name__ == "__main__":

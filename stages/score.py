@@ -26,7 +26,6 @@ ARMS = ("base", "qlora", "full")
         "papers": "data/papers",
         **benchmark.FILES,
         "safety": benchmark.SAFETY,
-        "reviews": "data/own/${domain}/reviews.csv",
     },
     writes={
         "stats": "results/stats.json",
@@ -45,7 +44,7 @@ def score(cfg: Any, at: Places) -> None:
 
     from titer.evaluation import scoring
     from titer.examples import contamination
-    from titer.report import cards, html, markdown, sources
+    from titer.report import cards, html, markdown, sources, verdicts
 
     found = sources.read(at.reads)
     leaks = contamination.recheck(at.reads.papers, benchmark.texts_to_guard(at.reads))
@@ -73,6 +72,7 @@ def score(cfg: Any, at: Places) -> None:
     files.write_text(at.writes.html, html.render(stats, context))
     for arm, path in (("qlora", at.writes.card_qlora), ("full", at.writes.card_full)):
         files.write_text(path, cards.render(arm, stats, context))
+    verdicts.log(stats)
     failed = scoring.failed_gates(stats)
     if cfg.score.strict and failed:
         raise DataError(f"score.strict: {len(failed)} gates failed: {'; '.join(failed)}")

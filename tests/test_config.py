@@ -69,12 +69,12 @@ MISTAKES: list[Any] = [
     ("params.yaml", "seed: 42", "sead: 42",
      "params.yaml: unknown key 'sead' (did you mean seed?); known: domain, eval, examples, full, "
      "hardware, model, papers, plan, qlora, score, seed"),
-    ("params.yaml", "lora_r: 16", "lora_rank: 16",
+    ("params.yaml", "lora_r: 32", "lora_rank: 16",
      "params.yaml: qlora.lora_rank: Key 'lora_rank' not in 'QloraSettings'"
      " (did you mean lora_r?)"),
-    ("params.yaml", "lora_r: 16", "lora_r: big",
+    ("params.yaml", "lora_r: 32", "lora_r: big",
      "params.yaml: qlora.lora_r: Value 'big' of type 'str' could not be converted to Integer"),
-    ("params.yaml", "lora_r: 16", "lora_r: 0", "qlora.lora_r = 0: must be at least 1"),
+    ("params.yaml", "lora_r: 32", "lora_r: 0", "qlora.lora_r = 0: must be at least 1"),
     ("params.yaml", "model: pocket", "model: pockett",
      "params.yaml: model: 'pockett' has no file conf/model/pockett.yaml; choose one of "),
     ("params.yaml", "primary: closed_acc", "primary: closed_ac",

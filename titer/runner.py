@@ -8,6 +8,8 @@ Invariant: a stage is given the keys that it declares and no others; only a proc
 writes the pipeline's outs, any other writes below runs/.
 """
 
+import contextlib
+import fcntl
 import functools
 import json
 import logging
@@ -32,7 +34,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from titer import files
 from titer.config import Config
-from titer.errors import ConfigError, TiterError, did_you_mean
+from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean
 
 # never $DVC_ROOT: in a queued experiment that is the parent repository
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +42,11 @@ NO_CHOICE = ("sweep", "hydra")
 """Folders of conf/ that are for Hydra alone."""
 
 logger = logging.getLogger(__name__)
+
+OUT_OF_MEMORY = (
+    "the GPU's memory is full. Lower hardware.micro_batch_tokens (training), eval.batch_size or "
+    "eval.score_batch_size (benchmark)"
+)
 
 
 @dataclass(frozen=True)
@@ -387,11 +394,16 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         if not by_dvc():
             check_inputs(plain(config), declared.name)
         at = places(declared, config, hydra_config)
-        value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
+        with only_one(at.checkpoints):
+            value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
     except TiterError as error:
         if hydra_config.mode == RunMode.MULTIRUN:
             raise  # a sweeper counts a failed trial and goes on
         raise _exit(error) from None
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        raise _exit(OutOfMemory(f"{declared.name}: {OUT_OF_MEMORY}")) from None
     shutil.rmtree(at.checkpoints, ignore_errors=True)
     if not by_dvc():
         folder = Path(hydra_config.runtime.output_dir)
@@ -400,6 +412,29 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         logger.info("written to %s", folder.relative_to(ROOT))
     logger.info("%s done in %.0f s", declared.name, time.monotonic() - started)
     return value
+
+
+@contextlib.contextmanager
+def only_one(checkpoints: Path) -> Iterator[None]:
+    """Hold the lock of a run with these settings and inputs.
+
+    When dvc dies its child may live on, and two queued experiments may ask for the same training:
+    a second writer would destroy the first one's checkpoints.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+    checkpoints.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{checkpoints}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process runs {checkpoints.parent.name} with the same settings and "
+                "inputs. Wait until it ends, or end it"
+            ) from None
+        yield
+        Path(file.name).unlink(missing_ok=True)
 
 
 def places(declared: Any, config: Config, hydra_config: Any) -> Places:
@@ -421,7 +456,8 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
         target.parent.mkdir(parents=True, exist_ok=True)
     home = Path(os.environ.get("DVC_ROOT", ROOT)) if by_dvc() else ROOT
     view = narrow(config, declared.uses)
-    code = sorted((ROOT / "titer" / "training").glob("*.py"))
+    listed = dvc_stages("dvc.yaml").get(declared.name, {}).get("deps", [])
+    code = [ROOT / name for name in listed if name.endswith(".py") and "$" not in name]
     mark = fingerprint(_values(view), list(declared.reads.values()), code)
     checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
     chosen = {group: choices[group] for group in groups()}

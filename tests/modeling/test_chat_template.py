@@ -37,7 +37,7 @@ def test_without_a_template_the_prompt_is_plain(tiny_model: Path) -> None:
     tokenizer = loading.load_tokenizer(tiny_model)
     tokenizer.chat_template = None
     prompt = chat_template.render_prompt(tokenizer, chat_template.ask("Why?"), Think.none)
-    assert prompt == "Question: Why?\nAnswer: "
+    assert prompt == "Question: Why?\nAnswer:"
 
 
 @pytest.mark.parametrize("think", list(Think))

@@ -1,10 +1,12 @@
 """Generation: batches change nothing, samples repeat, only new tokens come back."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from titer import files
 from titer.config import Device, Dtype, GenerationSettings, Think
 from titer.modeling import chat_template, loading
 from titer.modeling.generation import generate, left_padded
@@ -60,3 +62,20 @@ def test_padding_stands_on_the_left() -> None:
     ids, mask = left_padded([[5, 6], [7]], 0, "cpu")
     assert ids.tolist() == [[5, 6], [0, 7]]
     assert mask.tolist() == [[1, 1], [0, 1]]
+
+
+def test_a_folder_s_own_generation_settings_do_not_leak_in(
+    tiny_model: Path, tmp_path: Path, loaded: Any
+) -> None:
+    """transformers fills what a call leaves open from generation_config.json."""
+    model, tokenizer, prompts = loaded
+    folder = tmp_path / "penalising"
+    shutil.copytree(tiny_model, folder)
+    path = folder / "generation_config.json"
+    content = files.read_json(path) if path.exists() else {}
+    files.write_json(path, content | {"repetition_penalty": 9.0, "top_k": 1})
+    other = loading.load_model(folder, dtype=Dtype.float32, device=Device.cpu)
+    for settings in (GREEDY, SAMPLED):
+        expected = generate(model, tokenizer, prompts, settings, batch_size=4, seed=3)
+        found = generate(other, tokenizer, prompts, settings, batch_size=4, seed=3)
+        assert [g.ids for g in found] == [g.ids for g in expected]

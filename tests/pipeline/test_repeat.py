@@ -1,6 +1,7 @@
 """Two runs from nothing are equal, and a killed training ends where an undisturbed one would."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,9 @@ def test_two_runs_from_nothing_are_equal(tiny: Clone, tmp_path: Path) -> None:
     other.repro()
     for part in PARTS:
         assert files.tree_differences(tiny.path / part, other.path / part) == []
+    reports = [(clone.path / "reports/report.md").read_text() for clone in (tiny, other)]
+    one, two = (re.sub(r"## Cost and time.*?(?=## )", "", r, flags=re.DOTALL) for r in reports)
+    assert one == two
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(tiny: Clone) -> None:

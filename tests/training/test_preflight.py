@@ -1,5 +1,6 @@
 """Preflight: what would train wrongly in silence is refused, with the row's id."""
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,3 +77,18 @@ def test_full_says_why_it_does_not_run(tiny_model: Path) -> None:
     assert why(False, 8) == "full.enabled is false"
     assert "hardware.memory_gib is 0.0001" in str(why(None, 0.0001))
     assert why(True, 0.0001) is None
+
+
+def test_a_bf16_model_on_a_cpu_preset_does_not_run_and_says_why(tiny_model: Path) -> None:
+    settings = replace(FULL, weights=Dtype.bfloat16)
+    reason = preflight.why_not_full(None, settings, base=tiny_model, memory_gib=8)
+    assert "bf16 loses small updates" in str(reason)
+    with pytest.raises(LoadError, match="bf16 loses small updates"):
+        preflight.why_not_full(True, settings, base=tiny_model, memory_gib=8)
+
+
+def test_an_optimiser_that_is_not_installed_is_a_reason(tiny_model: Path) -> None:
+    settings = replace(FULL, optimizer="adamw_torch_9bit")
+    reason = preflight.why_not_full(None, settings, base=tiny_model, memory_gib=8)
+    expected = "needs torchao" if importlib.util.find_spec("torchao") is None else "not known"
+    assert expected in str(reason)

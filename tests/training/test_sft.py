@@ -8,6 +8,7 @@ import pytest
 
 from titer import files
 from titer.config import Device, Dtype, LoraSettings, OnLong, SftSettings, Think
+from titer.errors import DataError, LoadError
 from titer.modeling import chat_template, loading
 from titer.records import Example
 from titer.training import sft
@@ -160,3 +161,28 @@ def test_training_ends_with_an_evaluation_of_the_final_weights(
     assert run.losses[-1]["step"] == run.metrics["n_steps"] == 8
     assert run.metrics["bpb_indomain_before"] != run.metrics["bpb_indomain_after"]
     assert (tmp_path / "a" / "model.safetensors").is_file()
+
+
+def test_a_diverged_run_is_refused_and_forgotten(tmp_path: Path) -> None:
+    rows = [{"step": 1, "epoch": 1.0, "train_loss": 1.0, "validation_loss": float("nan")}]
+    (tmp_path / "ck" / "checkpoint-1").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"training diverged \(validation loss nan\)"):
+        sft._check_finite(rows, tmp_path / "ck")
+    assert not (tmp_path / "ck").exists()
+
+
+def test_rows_longer_than_the_context_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="the model's context is 1024 tokens"):
+        train(tmp_path, tiny_model, replace(FULL, max_length=4096))
+
+
+def test_checkpointing_and_the_chunked_loss_of_large_vocabularies_give_the_same_loss(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of real models: TRL's own loss head, activations recomputed."""
+    from titer.training import trainer
+
+    plain = train(tmp_path, tiny_model, FULL, "plain")
+    monkeypatch.setattr(trainer, "LARGE_VOCABULARY", 1)
+    chunked = train(tmp_path, tiny_model, replace(FULL, checkpointing=True), "chunked")
+    assert chunked.validation_loss == pytest.approx(plain.validation_loss, abs=1e-3)

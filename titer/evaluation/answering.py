@@ -6,7 +6,6 @@ Invariant: everything is stored raw; what needs a metric is computed by score, f
 import logging
 import math
 import platform
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from titer.modeling.loglikelihood import (
     continuation_loglikelihoods,
     text_loglikelihoods,
 )
+from titer.modeling.weights import check_context
 from titer.records import Answer, ClosedItem, Question
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ def take(
         quantize: 4-bit NF4.
     """
     started = time.monotonic()
+    check_context(folder, setting.max_length)
     tokenizer = loading.load_tokenizer(folder)
     model = loading.load_model(
         folder, dtype=setting.precision, device=setting.device, quantize=quantize
@@ -94,9 +95,12 @@ def take(
         "load_s": loaded - started,
         "answer_s": answered - loaded,
         "score_s": time.monotonic() - answered,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mib": loading.peak_memory_mib(setting.device),
     }
-    return Taken(answers, rows, arm.identity(folder, adapter), timing)
+    identity = arm.identity(folder, adapter)
+    del arm, model
+    loading.free_memory(setting.device)  # the next precision needs the room
+    return Taken(answers, rows, identity, timing)
 
 
 @dataclass

@@ -24,6 +24,8 @@ FILES = {
     "questions": "data/own/${domain}/questions",
 }
 """What the stages read, file by file: an edited card reruns no benchmark."""
+SOURCE_IDS = ("pmid", "doi", "arxiv")
+"""Keys of a question's source that name the paper it was made from."""
 SAFETY = f"{FOLDER}/safety.jsonl"
 KEYS = (
     "seed", "eval", "model.max_length", "model.think", "model.generation", "hardware.device",
@@ -129,7 +131,8 @@ def texts_to_guard(at: SimpleNamespace) -> list[BenchmarkText]:
     for path in (at.open, at.safety, *own):
         kind = "safety" if path == at.safety else "open"
         for q in questions.load_questions(path):
-            guarded.append(BenchmarkText(q.id, q.question, q.reference_answer or "", kind))
+            ids = frozenset(str(s[key]) for s in q.sources for key in SOURCE_IDS if s.get(key))
+            guarded.append(BenchmarkText(q.id, q.question, q.reference_answer or "", kind, ids))
     closed = [*fact_items(at, ["cloze", "reverse"], 4), *questions.load_general(at.general)]
     for item in closed:
         kind = "general" if item.set == "general" else "closed"

@@ -54,7 +54,7 @@ def render_prompt(tokenizer: Any, messages: Messages, think: Think) -> str:
     A tokenizer without a chat template gets a plain `Question:` line and `Answer:`.
     """
     if not tokenizer.chat_template:
-        return "Question: " + "\n".join(m["content"] for m in messages) + "\nAnswer: "
+        return "Question: " + "\n".join(m["content"] for m in messages) + "\nAnswer:"
     text: str = tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=True
     )
@@ -71,13 +71,17 @@ def _without_thought(text: str, think: Think) -> str:
 def encode_prompt(tokenizer: Any, text: str) -> list[int]:
     """Token ids of a rendered prompt; the template has printed the special tokens already."""
     add = not tokenizer.chat_template
-    ids: list[int] = tokenizer(text, add_special_tokens=add)["input_ids"]
+    ids: list[int] = tokenizer(text, add_special_tokens=add, verbose=False)["input_ids"]
     return ids
 
 
 def encode_continuation(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of what follows a prompt: an answer or a choice, without special tokens."""
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    """Token ids of what follows a prompt: an answer or a choice, without special tokens.
+
+    After a plain prompt it begins with a space, after a chat template it does not.
+    """
+    text = text if tokenizer.chat_template else f" {text}"
+    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
 
 

@@ -91,8 +91,10 @@ def _arguments(tokenizer: Any, model: Any, settings: GenerationSettings) -> dict
     from transformers import GenerationConfig
 
     greedy = settings.temperature == 0
-    sampling = {} if greedy else {"temperature": settings.temperature, "top_p": settings.top_p}
-    # a fresh configuration: the folder's own may sample, repeat-penalise or cap in silence
+    # top_k 0: unset, transformers would keep the 50 likeliest tokens in silence
+    sampling = (
+        {} if greedy else {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
+    )
     config = GenerationConfig(
         do_sample=not greedy,
         max_new_tokens=settings.max_new_tokens,

@@ -3,8 +3,11 @@
 Invariant: safetensors only, no remote code, no network; bitsandbytes computes exact NF4 gradients.
 """
 
+import gc
 import json
 import logging
+import resource
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +50,10 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise LoadError(f"{folder}: no usable tokenizer: {_first_line(error)}") from None
+    if not tokenizer.is_fast:
+        raise LoadError(f"{folder}: no fast tokenizer (tokenizer.json), which hashes need")
     if tokenizer.eos_token_id is None:
         raise LoadError(f"{folder}: the tokenizer has no end token, so no answer could ever end")
     if tokenizer.pad_token_id is None:
@@ -68,11 +73,13 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
         LoadError: folder, weights or device cannot be used.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     check_model_folder(folder)
-    if device == Device.cuda and not torch.cuda.is_available():
-        raise LoadError("hardware.device = cuda: no CUDA device here. Choose hardware=cpu")
+    _quiet_known_noise()
+    if device == Device.cuda:
+        _check_cuda(torch.cuda.device_count())
     kwargs: dict[str, Any] = {"dtype": getattr(torch, dtype)}
     if quantize:
         kwargs["quantization_config"] = nf4_config(dtype)
@@ -83,10 +90,31 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
             str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
             **kwargs,
         )  # fmt: skip
-    except (OSError, ValueError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise LoadError(f"{folder}: {_first_line(error)}") from None
     keep_nf4_exact(model)
+    forget_generation_defaults(model)
     return model.eval()
+
+
+def _check_cuda(n_devices: int) -> None:
+    if not n_devices:
+        raise LoadError("hardware.device = cuda: no CUDA device here. Choose hardware=cpu")
+    if n_devices > 1:  # SFTTrainer refuses to spread one process over several
+        raise LoadError(
+            f"hardware.device = cuda: {n_devices} GPUs visible and one is used. Name it: "
+            "export CUDA_VISIBLE_DEVICES=0"
+        )
+
+
+def _quiet_known_noise() -> None:
+    """Hide two messages that say nothing about a run; everything else is shown."""
+    # bitsandbytes 0.50.2 tells on import that an optional kernel package is not installed
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # peft 0.21.2 reads a name that transformers 5.23 deprecated
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
 
 def nf4_config(dtype: Dtype) -> Any:
@@ -99,6 +127,22 @@ def nf4_config(dtype: Dtype) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
+
+
+def forget_generation_defaults(model: Any) -> None:
+    """Keep only the special tokens of the folder's generation settings.
+
+    transformers fills every setting that a call leaves open from there: a repetition penalty or a
+    top_k would be applied unrecorded, and differently for two models that are compared.
+    """
+    from transformers import GenerationConfig
+
+    given = model.generation_config
+    model.generation_config = GenerationConfig(
+        eos_token_id=given.eos_token_id,
+        bos_token_id=given.bos_token_id,
+        pad_token_id=given.pad_token_id,
     )
 
 
@@ -152,6 +196,25 @@ def n_parameters(model: Any) -> tuple[int, int]:
         total += count
         trainable += count if parameter.requires_grad else 0
     return trainable, total
+
+
+def peak_memory_mib(device: Device) -> float:
+    """Largest memory of this process so far: on the GPU as allocated, else resident."""
+    if device == Device.cuda:
+        import torch
+
+        return float(torch.cuda.max_memory_allocated() / 2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def free_memory(device: Device) -> None:
+    """Give the memory of dropped models back, and count the next peak from here."""
+    gc.collect()
+    if device == Device.cuda:
+        import torch
+
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _first_line(error: Exception) -> str:

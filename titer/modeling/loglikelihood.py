@@ -31,7 +31,7 @@ def continuation_loglikelihoods(
     Raises:
         ValueError: a continuation or a prompt has no token.
     """
-    todo = sorted(set(pairs), key=lambda pair: (len(pair[0]), pair))
+    todo = sorted(set(pairs), key=lambda pair: (len(pair[0]), pair[0], len(pair[1]), pair[1]))
     if any(not prompt or not continuation for prompt, continuation in todo):
         raise ValueError("an empty prompt or continuation has no likelihood")
     results: dict[Pair, float] = {}
@@ -93,8 +93,12 @@ def _score_rest(model: Any, batch: list[Pair], prompt_mask: Any, cache: Any) -> 
         input_ids=ids, attention_mask=mask, position_ids=positions,
         past_key_values=cache, use_cache=True,
     )  # fmt: skip
-    logprobs = torch.log_softmax(out.logits.float(), -1)
-    return (logprobs.gather(2, targets[..., None])[..., 0] * own).sum(-1)
+    # row by row: with a large vocabulary a whole batch in float32 would fill a GPU
+    scores = [
+        (torch.log_softmax(logits.float(), -1).gather(1, wanted[:, None])[:, 0] * counts).sum()
+        for logits, wanted, counts in zip(out.logits, targets, own, strict=True)
+    ]
+    return torch.stack(scores)
 
 
 def text_loglikelihoods(
@@ -116,7 +120,9 @@ def text_loglikelihoods(
     """
     start = tokenizer.bos_token_id
     start = tokenizer.eos_token_id if start is None else start
-    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    encoded = [
+        tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] for text in texts
+    ]
     pieces = [piece for ids in encoded for piece in _windows([start, *ids], window)]
     scored = continuation_loglikelihoods(
         model, tokenizer, pieces, batch_size=batch_size, on_done=on_done

@@ -4,13 +4,27 @@ import json
 import math
 from pathlib import Path
 
+from titer.errors import LoadError
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors that make up the model: those of the index where there is one.
+
+    A repository may hold the same weights a second time, in `consolidated.safetensors`.
+    """
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    return [folder / name for name in sorted(names)]
+
 
 def count_parameters(folder: Path) -> int:
     """Number of weights in a folder's safetensors, from their headers alone."""
     from safetensors import safe_open
 
     total = 0
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in weight_files(folder):
         with safe_open(str(file), framework="numpy") as weights:
             names = weights.keys()
             total += sum(math.prod(weights.get_slice(name).get_shape()) for name in names)
@@ -22,3 +36,16 @@ def context_length(folder: Path) -> int | None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     value = config.get("max_position_embeddings") or config.get("n_positions")
     return int(value) if value else None
+
+
+def check_context(folder: Path, max_length: int) -> None:
+    """Refuse rows or windows that are longer than the model can attend to.
+
+    Raises:
+        LoadError: with both lengths.
+    """
+    limit = context_length(folder)
+    if limit is not None and max_length >= limit:
+        raise LoadError(
+            f"model.max_length = {max_length}: the model's context is {limit} tokens. Lower it"
+        )

@@ -40,12 +40,15 @@ def read(at: SimpleNamespace) -> Found:
     """
     paths = vars(at)
     rows = files.read_jsonl(at.papers / "examples" / "train.jsonl")
+    training = {arm: _training(arm, paths) for arm in FINE_TUNES}
+    # what was too long for the model taught it nothing, so it makes no fact seen
+    lost = {row["id"] for one in training.values() for row in one["run"].get("dropped", [])}
     return Found(
         arms={arm: _arm(arm, paths) for arm in ("base", *FINE_TUNES)},
-        training={arm: _training(arm, paths) for arm in FINE_TUNES},
+        training=training,
         model=files.read_json(at.model),
         papers=files.read_json(at.papers / "stats.json"),
-        examples=[Example.from_json(row) for row in rows],
+        examples=[Example.from_json(row) for row in rows if row["id"] not in lost],
     )
 
 

@@ -3,16 +3,25 @@
 Invariant: the scorer's sentence decides; its own numbers are repeated only where it has none.
 """
 
+import logging
 from typing import Any
 
 from titer.report import tables, words
 from titer.report.words import Data, pick
+
+logger = logging.getLogger(__name__)
 
 
 def of(stats: Data) -> list[dict[str, Any]]:
     """What the verdict box says of each fine-tune, those that did not run included."""
     known = [arm for arm in words.FINE_TUNES if pick(stats, "comparisons", arm) is not None]
     return [_verdict(stats, arm) for arm in known]
+
+
+def log(stats: Data) -> None:
+    """Say the verdicts where the stage runs, in the words of the report."""
+    for verdict in of(stats):
+        logger.info("%s: %s. %s", verdict["name"], verdict["word"], " ".join(verdict["lines"]))
 
 
 def _verdict(stats: Data, arm: str) -> dict[str, Any]:

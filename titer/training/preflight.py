@@ -3,6 +3,7 @@
 Invariant: nothing is loaded onto a device here; only token ids and sizes are looked at.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,20 @@ def full_memory_gib(n_parameters: int, optimizer: str, weights: Dtype) -> float:
     return n_parameters * size / GIB
 
 
+def require_torchao(optimizer: str) -> None:
+    """Refuse torchao's optimisers where that package is absent.
+
+    Raises:
+        LoadError: with the command that installs it.
+    """
+    is_torchao = optimizer.startswith("adamw_torch_") and optimizer.endswith("bit")
+    if is_torchao and importlib.util.find_spec("torchao") is None:
+        raise LoadError(
+            f"hardware.optimizer.full = {optimizer!r} needs torchao, which is not installed: "
+            'pip install -c constraints.txt -e ".[gpu]"'
+        )
+
+
 def why_not_full(
     enabled: bool | None, settings: SftSettings, *, base: Path, memory_gib: float
 ) -> str | None:
@@ -115,7 +130,13 @@ def why_not_full(
     """
     if enabled is False:
         return "full.enabled is false"
-    needed = full_memory_gib(count_parameters(base), settings.optimizer, settings.weights)
+    try:
+        require_torchao(settings.optimizer)
+        needed = full_memory_gib(count_parameters(base), settings.optimizer, settings.weights)
+    except LoadError as error:
+        if enabled is None:
+            return str(error)
+        raise
     if enabled is None and needed > 0.9 * memory_gib:
         return (
             f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients and "

@@ -5,9 +5,9 @@ was killed and resumed or not. The loss counts on answers and their end token on
 """
 
 import logging
-import resource
+import math
+import shutil
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype, SftSettings
+from titer.errors import DataError
 from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
+from titer.modeling.weights import check_context
 from titer.records import Example
 from titer.training import lora, preflight
 from titer.training.callbacks import StageProgress
@@ -24,6 +26,13 @@ from titer.training.callbacks import StageProgress
 logger = logging.getLogger(__name__)
 
 LOSS_COLUMNS = ("step", "epoch", "train_loss", "validation_loss")
+TOKENIZER_FILES = frozenset(
+    {
+        "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
+        "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "chat_template.jinja",
+        "chat_template.json",
+    }
+)  # fmt: skip
 BPB_BATCH = 8
 """Windows per forward pass when held-out papers are scored: a part of the measurement."""
 
@@ -64,6 +73,7 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
         LoadError: the base cannot be loaded.
     """
     started = time.monotonic()
+    check_context(base, settings.max_length)
     tokenizer = loading.load_tokenizer(base)
     rows = preflight.encode_examples(tokenizer, data.train, settings, name="train")
     checks = preflight.encode_examples(tokenizer, data.validation, settings, name="validation")
@@ -82,8 +92,9 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     loop_s = time.monotonic() - loop_started
     losses = loss_rows(trainer.state.log_history)
+    _check_finite(losses, checkpoints)
+    _save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
     after = bits_per_byte(trainer.model.eval(), tokenizer, data.heldout, settings)
-    _save(trainer, tokenizer, out, is_adapter=settings.lora is not None)
     metrics: dict[str, float | int] = {
         "train_loss": losses[-1]["train_loss"],
         "validation_loss": losses[-1]["validation_loss"],
@@ -100,25 +111,22 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
     timing = {
         "loop_s": loop_s,
         "wall_s": time.monotonic() - started,
-        "peak_memory_mib": peak_memory_mib(settings.device),
+        "peak_memory_mib": loading.peak_memory_mib(settings.device),
     }
     dropped = rows.dropped + checks.dropped
     return Run(metrics, losses, losses[-1]["validation_loss"], dropped, timing)
 
 
-def peak_memory_mib(device: Device) -> float:
-    """Largest memory of this process so far: on the GPU as allocated, else resident."""
-    if device == Device.cuda:
-        import torch
-
-        return float(torch.cuda.max_memory_allocated() / 2**20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _check_finite(losses: Sequence[dict[str, Any]], checkpoints: Path) -> None:
+    """Refuse a run that diverged, and forget it: the next one must not resume it."""
+    last = losses[-1]["validation_loss"]
+    if not math.isfinite(last):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        raise DataError(f"training diverged (validation loss {last}). Lower the learning rate")
 
 
 def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str], settings: SftSettings) -> float:
     """Mean bits per UTF-8 byte over texts; 0 texts give NaN-free 0.0."""
-    import math
-
     if not texts:
         return 0.0
     scored = text_loglikelihoods(
@@ -146,8 +154,6 @@ def _trainer(
 
     from titer.training.trainer import trainer_class
 
-    # peft 0.21.2 reads a name that transformers 5.23 deprecated
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
     longest = max(len(row.input_ids) for row in train_rows + validation_rows)
     micro = preflight.micro_batch_rows(settings, longest)
     trainer = trainer_class(model.config.vocab_size)(
@@ -235,7 +241,7 @@ def loss_rows(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _save(trainer: Any, tokenizer: Any, out: Path, *, is_adapter: bool) -> None:
+def _save(trainer: Any, tokenizer: Any, base: Path, out: Path, *, is_adapter: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if is_adapter:
         lora.save_adapter(trainer.model, out)
@@ -243,7 +249,10 @@ def _save(trainer: Any, tokenizer: Any, out: Path, *, is_adapter: bool) -> None:
         trainer.model.save_pretrained(str(out))
         for weights in out.glob("*.safetensors"):
             weights.chmod(0o644)
-    tokenizer.save_pretrained(str(out))
+    # byte for byte: saved anew, some tokenizers come out as another one
+    for path in sorted(base.iterdir()):
+        if path.name in TOKENIZER_FILES:
+            shutil.copyfile(path, out / path.name)
     identity = {
         "tokenizer_sha256": chat_template.tokenizer_sha256(tokenizer),
         "chat_template_sha256": chat_template.template_sha256(tokenizer),
