@@ -253,11 +253,12 @@ def upstream(name: str) -> list[str]:
     return found
 
 
-def check_inputs(now: Mapping[str, Any], name: str) -> None:
+def check_inputs(now: Mapping[str, Any], name: str, choices: Mapping[str, str]) -> None:
     """Refuse a run outside DVC whose settings are not those its inputs were made with.
 
     Args:
         now: the typed configuration as plain values.
+        choices: group -> chosen name, for the message.
     Raises:
         ConfigError: an input was never made, or made with another setting.
     """
@@ -271,9 +272,13 @@ def check_inputs(now: Mapping[str, Any], name: str) -> None:
             group = file.split("/")[1] if file.startswith("conf/") else None
             for key, was in keys.items():
                 asked = _lookup(now[group] if group else now, key)
-                if asked != was:
-                    spelled = f"{group}.{key}" if group else key
-                    raise ConfigError(_contradiction(name, made_by, spelled, was, asked))
+                if asked == was:
+                    continue
+                chosen = choices.get(group or "")
+                if group and chosen and Path(file).stem != chosen:
+                    key, was, asked = group, Path(file).stem, chosen
+                spelled = f"{group}.{key}" if group and group != key else key
+                raise ConfigError(_contradiction(name, made_by, spelled, was, asked))
 
 
 def _lookup(node: Any, key: str) -> Any:
@@ -392,7 +397,7 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
     try:
         config = typed(raw)
         if not by_dvc():
-            check_inputs(plain(config), declared.name)
+            check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
         at = places(declared, config, hydra_config)
         with only_one(at.checkpoints):
             value = function(narrow(config, (*declared.uses, *declared.untracked)), at)

@@ -61,6 +61,12 @@ def test_a_contradictory_run_is_refused(tiny: Clone) -> None:
     )
 
 
+def test_another_model_by_hand_is_refused_by_its_name(tiny: Clone) -> None:
+    done = tiny.run("python", "-m", "stages.train_qlora", "model=qwen3_8b", check=False)
+    assert done.returncode == 2
+    assert "made with model=pocket, but this run asks for qwen3_8b" in done.stderr.splitlines()[-1]
+
+
 def test_help_is_quick(tiny: Clone) -> None:
     started = time.monotonic()
     done = tiny.run("python", "-m", "stages.train_qlora", "--help")
