@@ -3,8 +3,19 @@
 import json
 import re
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from tests.pipeline.conftest import Clone, commit
+
+
+@pytest.fixture(autouse=True)
+def restored(tiny: Clone) -> Iterator[None]:
+    """Each test finds the clone as the first run left it."""
+    yield
+    tiny.run("git", "reset", "--hard", "-q")  # DVC has staged what it wrote
+    tiny.run("dvc", "checkout")
 
 
 def test_a_second_repro_runs_nothing(tiny: Clone) -> None:
@@ -25,7 +36,6 @@ def test_an_untracked_key_reruns_nothing(tiny: Clone) -> None:
     """`report_to` cannot change a result; neither can another domain's queries."""
     tiny.edit("conf/hardware/cpu.yaml", lambda t: t.replace("report_to: []", "report_to: [wandb]"))
     assert tiny.repro() == []
-    tiny.edit("conf/hardware/cpu.yaml", lambda t: t.replace("report_to: [wandb]", "report_to: []"))
 
 
 def test_a_hand_run_writes_to_runs_only(tiny: Clone) -> None:
@@ -100,9 +110,6 @@ def test_full_that_does_not_run_says_so_everywhere(tiny: Clone) -> None:
     assert "full" not in tiny.read("results/metrics.json")
     report = (tiny.path / "reports/report.md").read_text()
     assert "full.enabled is false" in report
-    tiny.run("git", "checkout", "--", ".")
-    tiny.run("dvc", "checkout")
-    assert [name for name in tiny.repro() if name != "score"] == []
 
 
 def test_a_learning_rate_reruns_three_stages_and_nothing_else(tiny: Clone) -> None:
