@@ -78,6 +78,13 @@ class OnLeak(StrEnum):
     fail = "fail"
 
 
+class OnConcern(StrEnum):
+    """What an expression of concern about a paper leads to."""
+
+    drop = "drop"
+    keep = "keep"
+
+
 class OnLong(StrEnum):
     """What a row longer than the model's max_length leads to."""
 
@@ -94,6 +101,9 @@ RECIPES = (
     "keywords",
 )
 """Names of the recipes that turn a paper into examples (titer/examples/recipes.py)."""
+
+LICENCES = ("cc0", "cc-by", "cc-by-sa", "cc-by-nd", "cc-by-nc", "cc-by-nc-sa", "cc-by-nc-nd")
+"""Licences that `examples.licences` may name, in the spelling of `Paper.license["id"]`."""
 
 ENDPOINT_VERSIONS = {"closed_acc": 1, "keypoint_recall": 1, "ref_bpb": 1}
 """What `plan.primary` may name, with the version of its definition: a change of how an endpoint is
@@ -259,6 +269,50 @@ class ArxivSettings:
 
 
 @dataclass
+class EuropePmcSettings:
+    """Europe PMC's REST service: what it adds to PubMed records."""
+
+    enabled: bool
+    """Asks for licence, open-access status and PMC id of each PubMed record."""
+    full_text: bool
+    """Fetches the body of open-access papers as well."""
+    base_url: str
+    """Without the trailing /europepmc; only this host is ever asked."""
+    batch_size: int
+    """Ids per request."""
+    gap_s: float
+    """Seconds between requests."""
+
+
+@dataclass
+class PmcSettings:
+    """PubMed Central through efetch db=pmc, paced together with PubMed."""
+
+    enabled: bool
+    """Fetches the body of papers of the open-access subset."""
+    batch_size: int
+    """Records per request."""
+
+
+@dataclass
+class ArxivOaiSettings:
+    """arXiv's OAI-PMH service: the licences, which its Atom feed lacks."""
+
+    enabled: bool
+    base_url: str
+    """Without the trailing /oai; paced together with the arXiv API."""
+
+
+@dataclass
+class RetractionWatchSettings:
+    """The Retraction Watch table, published by Crossref."""
+
+    enabled: bool
+    source: str
+    """A CSV file below data/own/retractions, or an https address, kept per snapshot."""
+
+
+@dataclass
 class PapersSettings:
     """conf/papers/<name>.yaml: where papers come from."""
 
@@ -279,6 +333,10 @@ class PapersSettings:
     """Whether a query without hits is fine; else it is an error."""
     pubmed: PubmedSettings
     arxiv: ArxivSettings
+    europe_pmc: EuropePmcSettings
+    pmc: PmcSettings
+    arxiv_oai: ArxivOaiSettings
+    retraction_watch: RetractionWatchSettings
 
     def __post_init__(self) -> None:
         """Check ranges and that the keys fit the source."""
@@ -340,22 +398,43 @@ class ExamplesSettings:
     """Abstracts with fewer words are rejected."""
     languages: list[str]
     """PubMed language codes that are kept."""
+    licences: list[str]
+    """Only papers under one of these licences are kept; an empty list keeps all."""
+    on_concern: OnConcern
+    """A paper with an expression of concern: drop or keep."""
     recipes: list[str]
     """Which recipes run, in the order in which per_paper fills up."""
     per_paper: int
     """Examples per paper at most."""
+    per_journal: int
+    """Training examples per journal at most; 0: no limit."""
+    per_year: int
+    """Training examples per year of publication at most; 0: no limit."""
+    recipe_share: float
+    """Largest share of the training examples that one recipe may have; 1: no limit."""
     validation_share: float
     """Share of paper clusters whose examples measure the loss during training."""
     heldout_share: float
     """Share of paper clusters kept out of all examples, for bits per byte."""
     on_leak: OnLeak
     """An example that the benchmark asks: drop and list it, or fail."""
+    encoder: str | None
+    """Rule E: a folder below data/own/encoder with a text encoder (config.json, tokenizer,
+    safetensors); null leaves rule E out."""
+    encoder_threshold: float
+    """Rule E: cosine similarity to a benchmark question from which an example is a paraphrase."""
     on_long: OnLong
     """A row longer than model.max_length: drop and list it, or fail."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
         check_words("examples.recipes", self.recipes, RECIPES)
+        check_words("examples.licences", self.licences, LICENCES)
+        for key in ("per_journal", "per_year"):
+            check(getattr(self, key) >= 0, f"examples.{key}", getattr(self, key), "at least 0")
+        check(0 < self.recipe_share <= 1, "examples.recipe_share", self.recipe_share, "in (0, 1]")
+        at = "examples.encoder_threshold"
+        check(0 < self.encoder_threshold <= 1, at, self.encoder_threshold, "in (0, 1]")
         check(self.per_paper >= 1, "examples.per_paper", self.per_paper, "at least 1")
         check(self.min_words >= 0, "examples.min_words", self.min_words, "at least 0")
         for key in ("validation_share", "heldout_share"):

@@ -32,6 +32,8 @@ class Paper(Record):
     title: str
     sections: list[dict[str, str]]
     """`{label, category, text}` in order; an unstructured abstract is one section, both empty."""
+    body: list[dict[str, str]] = field(default_factory=list)
+    """`{label, category, text}` of the open full text, in order; empty without a source of it."""
     synthetic: bool = False
     """Written for the project's sample collection; no such paper exists."""
     pmid: str | None = None
@@ -56,7 +58,7 @@ class Paper(Record):
     retracted: bool = False
     is_retraction_notice: bool = False
     retraction: dict[str, Any] | None = None
-    """`{sources, notice_id}`."""
+    """`{sources, notice_id, date}`; sources name who says so, date is ISO or null."""
     concern: bool = False
     withdrawn: bool = False
     corrections: list[dict[str, str | None]] = field(default_factory=list)
@@ -65,9 +67,14 @@ class Paper(Record):
     version_of: str | None = None
     """paper_id of the published version, where the record names it."""
     date_revised: str | None = None
+    status: str | None = None
+    """Of the PubMed record: MEDLINE, PubMed-not-MEDLINE, In-Process, Publisher, ..."""
+    snapshot_date: str | None = None
+    """Of the collection, where it was fetched live."""
     query_ids: list[str] = field(default_factory=list)
     raw_sha256: str = ""
-    """Of the raw response or file that the record was parsed from."""
+    """Of the record's own bytes in the raw response or file, from its start tag to its end tag:
+    the same however records were batched. `titer papers why` finds the response by it."""
     missing: bool = False
     """The service listed the id and never delivered the record."""
     sanitised: bool = False
@@ -79,6 +86,11 @@ class Paper(Record):
     def abstract(self) -> str:
         """All section texts, joined by a space."""
         return " ".join(section["text"] for section in self.sections)
+
+    @property
+    def texts(self) -> list[dict[str, str]]:
+        """Sections of the abstract, then those of the body: what spans count."""
+        return [*self.sections, *self.body]
 
 
 @dataclass
@@ -94,7 +106,7 @@ class Example(Record):
     source: str
     title: str
     spans: list[list[Any]]
-    """`[section, start, end]`: section is an index into Paper.sections, or -1 for the title.
+    """`[section, start, end]`: section is an index into Paper.texts, or -1 for the title.
     The answer is the spans' texts joined by a space; start and end count characters."""
     cluster_id: str
     split: str = ""
@@ -102,6 +114,8 @@ class Example(Record):
     license: str | None = None
     weak: bool = False
     synthetic: bool = False
+    generator: dict[str, Any] | None = None
+    """Of a row that a language model wrote: model, revision, prompt_sha256, temperature, seed."""
 
     @property
     def prompt(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from titer.config import ExamplesSettings, OnLeak, OnLong
+from titer.config import ExamplesSettings, OnConcern, OnLeak, OnLong
 from titer.examples.recipes import RECIPES
 from titer.records import BenchmarkText, Example, Paper
 
@@ -46,7 +46,9 @@ def make_paper(number: int = 1, **changes: Any) -> Paper:
 def make_settings(**changes: Any) -> ExamplesSettings:
     fields: dict[str, Any] = {
         "seed": 7, "min_words": 10, "languages": ["eng"], "recipes": list(RECIPES),
-        "per_paper": 6, "validation_share": 0.1, "heldout_share": 0.1,
+        "per_paper": 6, "per_journal": 0, "per_year": 0, "recipe_share": 1.0, "licences": [],
+        "on_concern": OnConcern.drop, "encoder": None, "encoder_threshold": 0.9,
+        "validation_share": 0.1, "heldout_share": 0.1,
         "on_leak": OnLeak.drop, "on_long": OnLong.drop,
     }  # fmt: skip
     return ExamplesSettings(**{**fields, **changes})

@@ -10,14 +10,19 @@ import pytest
 from tests.standin import corpus
 from tests.standin.server import Server
 from titer.config import (
+    ArxivOaiSettings,
     ArxivSettings,
     DomainSettings,
+    EuropePmcSettings,
     ExamplesSettings,
+    OnConcern,
     OnLeak,
     OnLong,
     PapersSettings,
     PapersSource,
+    PmcSettings,
     PubmedSettings,
+    RetractionWatchSettings,
 )
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
@@ -99,7 +104,9 @@ def arxiv_client(arxiv_settings: ArxivSettings, credentials: Credentials) -> Cal
 
 
 @pytest.fixture
-def papers_settings(pubmed_settings: PubmedSettings, arxiv_settings: ArxivSettings) -> Any:
+def papers_settings(
+    pubmed_settings: PubmedSettings, arxiv_settings: ArxivSettings, server: Server
+) -> Any:
     """A live run until the end of 2030."""
     return PapersSettings(
         source=PapersSource.live,
@@ -112,6 +119,12 @@ def papers_settings(pubmed_settings: PubmedSettings, arxiv_settings: ArxivSettin
         allow_no_hits=False,
         pubmed=pubmed_settings,
         arxiv=arxiv_settings,
+        europe_pmc=EuropePmcSettings(
+            enabled=False, full_text=False, base_url=server.url, batch_size=20, gap_s=0.002
+        ),
+        pmc=PmcSettings(enabled=False, batch_size=10),
+        arxiv_oai=ArxivOaiSettings(enabled=False, base_url=server.url),
+        retraction_watch=RetractionWatchSettings(enabled=False, source=f"{server.url}/watch.csv"),
     )
 
 
@@ -128,11 +141,18 @@ def examples_settings() -> ExamplesSettings:
         seed=7,
         min_words=40,
         languages=["eng"],
+        licences=[],
+        on_concern=OnConcern.drop,
         recipes=["conclusion"],
         per_paper=3,
+        per_journal=0,
+        per_year=0,
+        recipe_share=1.0,
         validation_share=0.05,
         heldout_share=0.05,
         on_leak=OnLeak.drop,
+        encoder=None,
+        encoder_threshold=0.9,
         on_long=OnLong.drop,
     )
 
