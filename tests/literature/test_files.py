@@ -8,7 +8,7 @@ import pytest
 from tests.standin import corpus
 from titer.errors import ConfigError, DataError, FormatError
 from titer.files import sha256_bytes
-from titer.literature.files import own_path, read_papers
+from titer.literature.files import find_record, own_path, read_papers
 
 
 def write(path: Path, *numbers: int) -> bytes:
@@ -30,10 +30,18 @@ def test_a_folder_is_read_recursively_in_sorted_order(tmp_path: Path) -> None:
     assert [row["name"] for row in parsed.files] == ["a/deep.xml.gz", "b.xml", "feed.atom"]
 
 
-def test_a_paper_carries_the_hash_of_its_file(tmp_path: Path) -> None:
-    content = write(tmp_path / "a.xml.gz", 0)
-    parsed = read_papers(tmp_path / "a.xml.gz")
-    assert parsed.papers[0].raw_sha256 == parsed.files[0]["sha256"] == sha256_bytes(content)
+def test_a_file_is_listed_with_the_hash_of_its_bytes(tmp_path: Path) -> None:
+    content = write(tmp_path / "a.xml.gz", 0, 1)
+    assert read_papers(tmp_path / "a.xml.gz").files == [
+        {"name": "a.xml.gz", "sha256": sha256_bytes(content), "records": 2}
+    ]
+
+
+def test_a_record_is_found_in_its_file_by_the_hash_of_its_paper(tmp_path: Path) -> None:
+    write(tmp_path / "a.xml.gz", 0, 1, 2)
+    paper = read_papers(tmp_path).papers[1]
+    assert find_record(tmp_path / "a.xml.gz", paper.raw_sha256) == corpus.record(1).encode()
+    assert find_record(tmp_path / "a.xml.gz", "0" * 64) is None
 
 
 def test_a_feed_named_xml_is_known_by_its_root_element(tmp_path: Path) -> None:
@@ -48,7 +56,7 @@ def test_a_cut_file_among_many_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "b.xml").write_bytes(body[:-300])
     with pytest.raises(FormatError) as caught:
         read_papers(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / 'b.xml'}:5: not well-formed XML")
+    assert str(caught.value).startswith(f"{tmp_path / 'b.xml'}:5: cut off inside <PubmedArticle>")
     assert "\n" not in str(caught.value)
 
 
@@ -62,11 +70,13 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "seen"), [(b"<html/>", "root element <html>"), (b"{}", "not XML"), (b"", "not XML")]
 )
-def test_another_document_is_refused_with_what_is_allowed(
+def test_another_document_is_refused_with_what_is_expected(
     tmp_path: Path, content: bytes, seen: str
 ) -> None:
     (tmp_path / "a.xml").write_bytes(content)
-    with pytest.raises(FormatError, match=rf"a\.xml:1: {seen}\. Allowed: PubMed XML"):
+    with pytest.raises(
+        FormatError, match=rf"a\.xml:1: {seen}, expected <PubmedArticleSet> or <feed>"
+    ):
         read_papers(tmp_path)
 
 

@@ -4,22 +4,26 @@ import pytest
 
 from tests.standin import corpus
 from tests.standin.faults import ERROR_FEED
-from titer.literature.parse import Parsed, parse_atom
+from titer.files import sha256_text
+from titer.literature.merge import Parsed
+from titer.literature.parse import parse_atom
 
 
 def parse(*entries: str) -> Parsed:
     body = corpus.feed(list(entries), total=len(entries), start=0, size=10)
-    return parse_atom(body, raw_sha256="raw")
+    return parse_atom(body)
 
 
 def test_identity_and_version_are_read() -> None:
-    (paper,) = parse(corpus.entry(7, version=3)).papers
+    entry = corpus.entry(7, version=3)
+    (paper,) = parse(entry).papers
     assert (paper.paper_id, paper.arxiv_id, paper.arxiv_version) == (
         "arxiv:2401.00007", "2401.00007", 3,
     )  # fmt: skip
     assert (paper.pub_date, paper.date_revised) == ("2024-01-08", "2024-01-08")
     assert (paper.categories, paper.is_preprint) == (["q-bio.QM", "stat.AP"], True)
-    assert (paper.synthetic, paper.license, paper.raw_sha256) == (True, None, "raw")
+    assert (paper.synthetic, paper.license) == (True, None)
+    assert paper.raw_sha256 == sha256_text(entry)
 
 
 def test_an_old_identifier_keeps_its_archive() -> None:
@@ -56,5 +60,5 @@ def test_an_abstract_on_withdrawal_of_a_drug_is_not_withdrawn() -> None:
 
 
 def test_an_error_entry_is_skipped_with_its_title() -> None:
-    (row,) = parse_atom(ERROR_FEED, raw_sha256="").skipped
+    (row,) = parse_atom(ERROR_FEED).skipped
     assert row["reason"] == "an entry without an arXiv id, titled 'Error'"

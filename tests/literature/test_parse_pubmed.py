@@ -5,12 +5,13 @@ import pytest
 from tests.standin import corpus
 from titer.errors import FormatError
 from titer.literature.fields import partial_date
-from titer.literature.parse import Parsed, parse_pubmed
+from titer.literature.merge import Parsed
+from titer.literature.parse import parse_pubmed
 from titer.records import Paper
 
 
 def parse(*records: str, deleted: tuple[str, ...] = ()) -> Parsed:
-    return parse_pubmed(corpus.article_set(list(records), deleted=deleted), raw_sha256="raw")
+    return parse_pubmed(corpus.article_set(list(records), deleted=deleted))
 
 
 def paper(kind: str, i: int = 0) -> Paper:
@@ -28,7 +29,7 @@ def test_identity_and_origin_are_read() -> None:
     found = paper("structured", 3)
     assert (found.paper_id, found.source, found.pmid) == ("pmid:30000004", "pubmed", "30000004")
     assert (found.doi, found.pmcid) == ("10.5555/standin.3", "PMC7000003")
-    assert (found.raw_sha256, found.authors) == ("raw", ["Stand In Author3"])
+    assert (found.authors, found.status) == (["Stand In Author3"], "MEDLINE")
     assert (found.journal, found.language) == ("Journal of Stand-in Records", ["eng"])
     assert (found.date_revised, found.license) == ("2016-01-05", None)
 
@@ -111,7 +112,7 @@ def test_dates_are_as_precise_as_the_record(date: str, expected: str | None) -> 
 def test_a_retracted_paper_names_its_notice() -> None:
     found = paper("retracted", 6)
     assert found.retracted
-    assert found.retraction == {"sources": ["pubmed"], "notice_id": "pmid:30000008"}
+    assert found.retraction == {"sources": ["pubmed"], "notice_id": "pmid:30000008", "date": None}
 
 
 def test_a_retraction_notice_is_no_retracted_paper() -> None:
@@ -166,7 +167,7 @@ def test_chat_control_tokens_are_taken_out_and_marked(token: str) -> None:
 
 def test_only_the_record_with_a_forbidden_character_is_marked() -> None:
     body = corpus.article_set([corpus.record(0), corpus.record(1)])
-    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>\x01", 1), raw_sha256="")
+    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>\x01", 1))
     assert [found.sanitised for found in parsed.papers] == [True, False]
     assert parsed.papers[0].title == paper("structured").title
 
@@ -177,15 +178,15 @@ def test_entities_and_external_files_are_not_loaded() -> None:
     doctype = '<!DOCTYPE PubmedArticleSet [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
     body = body[:start] + doctype + body[body.index("<PubmedArticleSet>") :]
     body = body.replace("<ArticleTitle>", "<ArticleTitle>&f;", 1)
-    assert parse_pubmed(body.encode(), raw_sha256="").papers[0].title.startswith("&f;")
+    assert parse_pubmed(body.encode()).papers[0].title.startswith("&f;")
 
 
 def test_another_document_is_refused() -> None:
     with pytest.raises(FormatError, match="root element <html>, expected <PubmedArticleSet>"):
-        parse_pubmed(b"<html></html>", raw_sha256="")
+        parse_pubmed(b"<html></html>")
 
 
 def test_a_cut_document_is_refused_with_its_line() -> None:
     body = corpus.article_set([corpus.record(i) for i in range(3)])
-    with pytest.raises(FormatError, match=r"^6: not well-formed XML"):
-        parse_pubmed(body[:-200], raw_sha256="")
+    with pytest.raises(FormatError, match=r"^6: cut off inside <PubmedArticle>, which begins here"):
+        parse_pubmed(body[:-200])
