@@ -1,11 +1,14 @@
 """PubMed XML to papers."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.standin import corpus
 from titer.errors import FormatError
+from titer.files import sha256_text
 from titer.literature.fields import partial_date
-from titer.literature.merge import Parsed
+from titer.literature.merge import OLDER, Parsed
 from titer.literature.parse import parse_pubmed
 from titer.records import Paper
 
@@ -115,6 +118,33 @@ def test_a_retracted_paper_names_its_notice() -> None:
     assert found.retraction == {"sources": ["pubmed"], "notice_id": "pmid:30000008", "date": None}
 
 
+@pytest.mark.parametrize(
+    ("source", "date"),
+    [
+        ("Lancet. 2010 Feb 6;375(9713):445", "2010-02-06"),
+        ("J Test. 2024 Mar;1(2):3", "2024-03"),
+        ("J Test. 2024;1:1", "2024"),
+        ("J Test. 2015 Jan-Feb;2(1):7", None),
+        ("J Test. 2024 Feb 31;1:1", "2024-02"),
+        ("Review of the year. 2024 was odd", None),
+        ("J Test", None),
+    ],
+)
+def test_the_date_of_a_retraction_is_the_notices_where_it_is_sure(
+    source: str, date: str | None
+) -> None:
+    record = corpus.record(6, "retracted").replace(
+        ">J Stand In</RefSource", f">{source}</RefSource"
+    )
+    assert (parse(record).papers[0].retraction or {})["date"] == date
+
+
+def test_a_paper_retracted_and_republished_is_retracted() -> None:
+    record = corpus.record(0, "preprint").replace('"UpdateIn"', '"RetractedandRepublishedIn"')
+    found = parse(record).papers[0]
+    assert (found.retracted, (found.retraction or {})["notice_id"]) == (True, "pmid:30000002")
+
+
 def test_a_retraction_notice_is_no_retracted_paper() -> None:
     found = paper("notice")
     assert (found.is_retraction_notice, found.retracted) == (True, False)
@@ -149,6 +179,78 @@ def test_a_book_without_chapter_is_skipped_with_its_reason() -> None:
 def test_deleted_citations_are_listed() -> None:
     parsed = parse(corpus.record(0), deleted=("17",))
     assert parsed.skipped == [{"paper_id": "pmid:17", "reason": "deleted by PubMed"}]
+
+
+def test_of_two_versions_in_one_answer_the_higher_one_is_kept() -> None:
+    first = corpus.record(0)
+    second = first.replace('<PMID Version="1">', '<PMID Version="2">', 1).replace("MEDLINE", "New")
+    for records in ((first, second), (second, first)):
+        parsed = parse(*records)
+        assert [found.status for found in parsed.papers] == ["New"]
+        assert [row["reason"] for row in parsed.skipped] == [OLDER]
+
+
+def test_a_repeated_record_is_one_paper() -> None:
+    parsed = parse(corpus.record(0), corpus.record(1), corpus.record(0))
+    assert [found.pmid for found in parsed.papers] == ["30000001", "30000002"]
+    assert parsed.skipped == []
+
+
+def test_a_record_has_the_same_hash_in_every_batch() -> None:
+    alone, among = parse(corpus.record(2)), parse(*(corpus.record(i) for i in range(4)))
+    assert alone.papers[0] == among.papers[2]
+    assert alone.papers[0].raw_sha256 == sha256_text(corpus.record(2))
+
+
+@pytest.mark.parametrize("lost", ["PMID", "Article"])
+def test_a_record_without_identity_is_skipped(lost: str) -> None:
+    record = corpus.record(0).replace(f"<{lost} ", "<Lost ").replace(f"</{lost}>", "</Lost>")
+    assert [row["reason"] for row in parse(record).skipped] == ["a record without PMID or Article"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        corpus.article_set([corpus.record(0)]).replace(b"pubmed_250101", b"pubmed_290101"),
+        corpus.article_set([corpus.record(0)]).split(b"\n", 2)[2],
+        b"\xef\xbb\xbf" + corpus.article_set([corpus.record(0)]),
+        corpus.article_set([corpus.record(0)]).decode().encode("utf-16"),
+    ],
+    ids=["new DTD", "no prolog", "byte order mark", "UTF-16"],
+)
+def test_the_form_of_the_document_does_not_change_the_record(body: bytes) -> None:
+    assert parse_pubmed(body).papers == [paper("structured")]
+
+
+@pytest.mark.parametrize("where", ["MedlineCitation", "Article", "Abstract", "PubmedArticle"])
+def test_an_unknown_tag_changes_no_field_but_the_hash(where: str) -> None:
+    new = f"<FutureTag Kind='x'><AbstractText>odd</AbstractText></FutureTag></{where}>"
+    found = parse(corpus.record(0).replace(f"</{where}>", new)).papers[0]
+    assert replace(found, raw_sha256="") == replace(paper("structured"), raw_sha256="")
+
+
+def test_named_entities_become_their_characters() -> None:
+    assert with_text("5&nbsp;&micro;g &beta;-cell").abstract == "5 µg β-cell"
+
+
+@pytest.mark.parametrize("bad", [b"M\xfcller", b"\xff", b"&#xD800;", b"\x0b", b"\xef\xbf\xbf"])
+def test_bytes_that_are_no_text_are_taken_out_and_mark_their_record(bad: bytes) -> None:
+    body = corpus.article_set([corpus.record(0), corpus.record(1)])
+    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>" + bad, 1))
+    assert [found.sanitised for found in parsed.papers] == [True, False]
+    assert len(parsed.papers[0].title) - len(paper("structured").title) in (0, 5)
+
+
+def test_an_answer_of_fifty_megabytes_is_read() -> None:
+    found = with_text("word " * 10_000_000)
+    assert len(found.abstract) == 50_000_000 - 1
+
+
+def test_a_malformed_record_is_refused_with_its_line() -> None:
+    records = [corpus.record(i) for i in range(5)]
+    records[3] = records[3].replace("</Abstract>", "\n\n</Abstrakt>")
+    with pytest.raises(FormatError, match=r"^9: not well-formed XML: .*Abstract"):
+        parse(*records)
 
 
 def test_the_mark_of_synthetic_records_is_no_keyword() -> None:

@@ -103,7 +103,11 @@ def record_bytes(body: bytes, raw_sha256: str) -> bytes | None:
 
 
 def find_record(stream: BinaryIO, raw_sha256: str) -> bytes | None:
-    """The same in a stream, in constant memory."""
+    """The same in a stream, in constant memory.
+
+    Raises:
+        FormatError: the stream is damaged before the record; the text begins with the line.
+    """
     records = (record for record in split(stream) if record.sha256 == raw_sha256)
     found = next(records, None)
     return found.content if found else None
@@ -150,9 +154,9 @@ class _Document:
     def _match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """A match of what stands at the beginning, which is markup of a limited length."""
         while (match := pattern.match(self.window, self.start)) is None:
-            rest = self.window[self.start :].lstrip()
-            too_long = len(rest) > _START_BYTES
-            if too_long or (rest and not rest.startswith(b"<")) or not self._read_on():
+            rest = self.window[self.start :]
+            is_markup = len(rest) <= _START_BYTES and rest.lstrip()[:1] in (b"", b"<")
+            if not is_markup or not self._read_on():
                 return None
         return match
 
@@ -235,7 +239,7 @@ def _utf8_blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _transcoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     try:
-        b"".decode(encoding)  # refuses what is no encoding of text
+        "<".encode(encoding)  # refuses what is no encoding of text
         decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
     except LookupError:
         raise FormatError(f"1: unknown encoding {encoding!r}") from None
