@@ -5,9 +5,12 @@ Invariant: a name that many different papers carry joins none of them.
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from titer.records import Paper
+
+T = TypeVar("T", bound=Hashable)
 
 VERSION_LINKS = (
     "UpdateIn",
@@ -25,21 +28,21 @@ and a yearly report one title."""
 _ARXIV_DOI = "10.48550/arxiv."
 
 
-class Clusters:
+class Clusters(Generic[T]):
     """Disjoint sets of hashable things; what was never joined is a set of its own."""
 
     def __init__(self) -> None:
         """Begin with every thing alone."""
-        self._parent: dict[object, object] = {}
+        self._parent: dict[T, T] = {}
 
-    def top(self, one: object) -> object:
+    def top(self, one: T) -> T:
         """The thing that stands for the set."""
         while (above := self._parent.get(one, one)) != one:
             self._parent[one] = self._parent.get(above, above)  # halves the way for the next time
             one = above
         return one
 
-    def join(self, one: object, other: object) -> None:
+    def join(self, one: T, other: T) -> None:
         """Make one set of two; the first one's top stands for both."""
         high = self.top(other)
         if (low := self.top(one)) != high:
@@ -70,12 +73,12 @@ def distinct_dois(papers: Sequence[Paper]) -> list[list[str]]:
     return [[name for name in names if len(titles[name]) <= MOST_VERSIONS] for names in found]
 
 
-def works(papers: Sequence[Paper]) -> Clusters:
+def works(papers: Sequence[Paper]) -> Clusters[str]:
     """Sets of paper_ids and DOIs of one work, also through papers that are not among these.
 
     A paper_id is in its set in lower case as well, as users write it.
     """
-    clusters = Clusters()
+    clusters: Clusters[str] = Clusters()
     for paper, names in zip(papers, distinct_dois(papers), strict=True):
         for name in (paper.paper_id.lower(), *names, *versions(paper)):
             clusters.join(paper.paper_id, name)

@@ -86,7 +86,7 @@ class _Known:
         self.works = links.works(papers)
         self.excluded = excluded
         self.excluded_works = {self.works.top(name): name for name in sorted(excluded)}
-        self.retracted: dict[object, str] = {}
+        self.retracted: dict[str, str] = {}
         self.noticed: dict[str, str] = {}
         self.concerned: dict[str, str] = {}
         for paper in sorted(papers, key=lambda paper: paper.paper_id):
