@@ -238,8 +238,8 @@ def test_the_order_of_the_papers_never_matters(papers: list[Paper], rng: random.
     ("better", "worse"),
     [
         (paper(2), paper(1, is_preprint=True)),
-        (paper(2, license={"id": "cc-by-4.0"}), paper(1)),
-        (paper(2, license={"id": "CC0"}), paper(1, license={"id": "cc-by-nc-4.0"})),
+        (paper(2, license={"id": "cc-by-nd"}), paper(1)),
+        (paper(2, license={"id": "cc0"}), paper(1, license={"id": "cc-by-nc"})),
         (paper(2, sections=[{"label": "A", "text": "a"}] * 2), paper(1)),
         (with_abstract("word " * 200, 2), paper(1)),
     ],

@@ -2,6 +2,7 @@
 
 import gzip
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,14 @@ def test_a_cut_file_among_many_is_named_with_its_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [lambda body: body[:-20], lambda body: body[:-7] + b"x" + body[-6:], lambda body: body + b"x"],
+    ids=["cut", "wrong checksum", "more behind it"],
+)
+def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     body = write(tmp_path / "b.xml.gz", 1)
-    (tmp_path / "b.xml.gz").write_bytes(body[:-20])
+    (tmp_path / "b.xml.gz").write_bytes(damage(body))
     with pytest.raises(FormatError, match=r"b\.xml\.gz: damaged gzip file"):
         read_papers(tmp_path)
 

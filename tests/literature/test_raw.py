@@ -104,7 +104,7 @@ def test_a_document_cut_anywhere_is_refused(data: st.DataObject) -> None:
     [
         (b"", "1: not XML, expected <PubmedArticleSet> or <feed>"),
         (b'{"error": "<PubmedArticleSet>"}', "1: not XML, expected"),
-        (b"<!DOCTYPE html>\n<html><body/></html>", "1: root element <html>, expected"),
+        (b"<!DOCTYPE html>\n<html><body/></html>", "2: root element <html>, expected"),
         (b"<PubmedArticleSet>\n<a></b></PubmedArticleSet>", "2: not well-formed XML: mismatched"),
         (b"<PubmedArticleSet/>\n<html/>", "2: not well-formed XML: junk after document"),
         (b"<PubmedArticleSet/><PubmedArticle/>", "1: not well-formed XML: junk after document"),

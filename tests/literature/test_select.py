@@ -29,7 +29,7 @@ REASONS = {
         "retraction_notice",
         "Retraction of Publication",
     ),
-    "withdrawn": ({"withdrawn": True}, "withdrawn", "by its authors"),
+    "withdrawn": ({"withdrawn": True}, "withdrawn", "as title, comment"),
     "no abstract": ({"sections": []}, "no_abstract", "A title"),
     "concern": ({"concern": True}, "concern", "examples.on_concern = drop"),
     "erratum": ({"pub_types": ["Published Erratum"]}, "correction", "A title"),

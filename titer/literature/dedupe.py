@@ -4,7 +4,6 @@ Invariant: the result depends on the set of papers, never on their order, and no
 works share (a title of every year's report, the DOI of a supplement) joins them.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ TITLE_WORDS = 5
 YEARS_APART = 2
 """Of a preprint and its publication."""
 
-_OPEN_LICENCE = re.compile(r"cc0|cc[- ]by(?![- ]n)", re.IGNORECASE)
+OPEN_LICENCES = ("cc0", "cc-by", "cc-by-sa", "cc-by-nd")
+"""Those of PubMed Central's commercial use group."""
 
 Link = tuple[int, int, str]
 
@@ -66,13 +66,13 @@ def deduplicate(papers: Sequence[Paper]) -> Deduplicated:
 
 def _rank(paper: Paper) -> tuple[Hashable, ...]:
     """Sorts the best record of a work first; equal only for equal texts of one id."""
-    licence = (paper.license or {}).get("id") or ""
+    licence = (paper.license or {}).get("id")
     abstract = paper.abstract
     return (
         paper.missing,
         paper.is_preprint,
         bool(links.linked_ids(paper, ("CorrectedandRepublishedIn",))),
-        not _OPEN_LICENCE.search(licence),
+        licence not in OPEN_LICENCES,
         len(paper.sections) < 2,
         -len(abstract),
         -(paper.arxiv_version or 0),

@@ -129,7 +129,7 @@ def _of_the_record(
     if is_concerned and settings.on_concern == OnConcern.drop:
         yield "concern", "an expression of concern, examples.on_concern = drop"
     if paper.withdrawn:
-        yield "withdrawn", "withdrawn by its authors"
+        yield "withdrawn", "withdrawn, as title, comment or empty text say"
     if _is_correction(paper):
         yield "correction", paper.title[:80]
 
@@ -161,5 +161,5 @@ def _retraction_detail(paper: Paper, retracted: str, known: _Known) -> str:
     if notice:
         return f"notice {notice}"
     if paper.retracted:
-        return "says its publication type"
+        return "says its publication type or title"
     return f"another version of {retracted}, which is retracted"
