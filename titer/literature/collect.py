@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from titer import files as disk
 from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, SourceError
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
 from titer.literature.files import read_papers
 from titer.literature.http import Line
-from titer.literature.parse import Parsed, parse_atom, parse_pubmed
+from titer.literature.merge import Parsed
+from titer.literature.parse import parse_atom, parse_pubmed
 from titer.records import Paper
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,8 @@ def collect(
     parsed = read_papers(path)
     gathered = _Gathered()
     gathered.add(parsed)
-    return gathered.collection({"source": str(settings.source), "files": parsed.files})
+    ids: dict[str, Any] = {"source": str(settings.source), "files": parsed.files}
+    return gathered.collection(ids | ({"ignored": parsed.ignored} if parsed.ignored else {}))
 
 
 def _live(
@@ -163,7 +164,7 @@ def _pubmed(
                 asked.setdefault(pmid, []).append(row["query_id"])
             # only what no earlier query found: a query added at the end fetches little
             for body in client.fetch_each(new):
-                gathered.add(parse_pubmed(body, raw_sha256=disk.sha256_bytes(body)))
+                gathered.add(parse_pubmed(body))
     _settle(gathered, asked)
     return rows
 
@@ -208,7 +209,7 @@ def _arxiv(
             rows.append(row)
             _check_hits(row, settings)
             for body in pages.bodies:
-                parsed = parse_atom(body, raw_sha256=disk.sha256_bytes(body))
+                parsed = parse_atom(body)
                 # the last page may hold more than the limit
                 parsed.papers = [one for one in parsed.papers if one.arxiv_id in set(plain)]
                 gathered.add(parsed, [row["query_id"]])
