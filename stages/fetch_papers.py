@@ -30,7 +30,7 @@ from titer.runner import ROOT, Places, stage
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
     from titer.examples import build, folder
-    from titer.literature import collect, dedupe, select
+    from titer.literature import collect, dedupe, excluded, select
     from titer.literature import files as papers_files
     from titer.literature.credentials import Credentials
 
@@ -42,8 +42,8 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ),
     )
-    excluded = select.read_excluded(at.reads.excluded)
-    selected = select.select(collection.papers, cfg.examples, excluded=excluded)
+    listed = excluded.read_excluded(at.reads.excluded)
+    selected = select.select(collection.papers, cfg.examples, excluded=listed)
     unique = dedupe.deduplicate(selected.kept)
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]

@@ -416,6 +416,8 @@ class ExamplesSettings:
     """Share of paper clusters whose examples measure the loss during training."""
     heldout_share: float
     """Share of paper clusters kept out of all examples, for bits per byte."""
+    exchange_answers: bool
+    """A placebo: training answers change places within each recipe (`titer study placebo`)."""
     on_leak: OnLeak
     """An example that the benchmark asks: drop and list it, or fail."""
     encoder: str | None

@@ -48,6 +48,7 @@ def make_settings(**changes: Any) -> ExamplesSettings:
         "seed": 7, "min_words": 10, "languages": ["eng"], "recipes": list(RECIPES),
         "per_paper": 6, "per_journal": 0, "per_year": 0, "recipe_share": 1.0, "licences": [],
         "on_concern": OnConcern.drop, "encoder": None, "encoder_threshold": 0.9,
+        "exchange_answers": False,
         "validation_share": 0.1, "heldout_share": 0.1,
         "on_leak": OnLeak.drop, "on_long": OnLong.drop,
     }  # fmt: skip

@@ -150,6 +150,7 @@ def examples_settings() -> ExamplesSettings:
         recipe_share=1.0,
         validation_share=0.05,
         heldout_share=0.05,
+        exchange_answers=False,
         on_leak=OnLeak.drop,
         encoder=None,
         encoder_threshold=0.9,

@@ -12,7 +12,7 @@ from tests.standin import corpus
 from titer.config import ExamplesSettings, OnConcern
 from titer.errors import FormatError
 from titer.literature.parse import parse_pubmed
-from titer.literature.select import read_excluded, select
+from titer.literature.select import select
 from titer.records import Paper
 
 GOOD = Paper(
@@ -248,16 +248,3 @@ def test_the_versions_of_an_excluded_paper_are_rejected(
     assert [paper.paper_id for paper in found.kept] == ["pmid:4"]
     details = {row["detail"] for row in found.rejected}
     assert details == {"arxiv:2401.00001 is on the list of excluded papers"}
-
-
-def test_the_users_list_holds_ids_and_comments(tmp_path: Path) -> None:
-    path = tmp_path / "excluded.txt"
-    path.write_text("# mine\npmid:1  # asked for\n\narxiv:2401.00001\n10.1/ABC\n")
-    assert read_excluded(path) == {"pmid:1", "arxiv:2401.00001", "10.1/abc"}
-
-
-def test_a_wrong_line_of_the_users_list_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "excluded.txt"
-    path.write_text("pmid:1\n12345\n")
-    with pytest.raises(FormatError, match=r"excluded\.txt:2: '12345' is no id"):
-        read_excluded(path)

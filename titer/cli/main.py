@@ -2,6 +2,8 @@
 
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
+titer papers why pmid:12345678                   from a training row to its raw bytes, and back
+titer study seeds                                whole runs beside the pipeline: seeds, a placebo
 """
 
 import argparse
@@ -9,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, pin, sweep
+from titer.cli import benchmark, check, papers, pin, study, sweep
 from titer.errors import TiterError
 
 
@@ -19,12 +21,13 @@ def parser() -> argparse.ArgumentParser:
         prog="titer",
         description="Fine-tune a language model on the biomedical literature and measure whether "
         "it helped. The pipeline itself runs with `dvc repro`.",
-        epilog="Examples: titer check | titer pin qwen3_8b | titer benchmark lock | "
+        epilog="Examples: titer check | titer pin qwen3_8b | titer papers why pmid:12345678 | "
+        "titer benchmark lock | "
         "titer sweep best runs/train_qlora/sweep_2026-11-21_10-00-00",
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, benchmark, sweep):
+    for noun in (check, pin, papers, benchmark, sweep, study):
         noun.add(commands)
     return top
 

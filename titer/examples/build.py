@@ -12,6 +12,7 @@ from typing import Any
 from titer.config import ExamplesSettings, OnLeak
 from titer.errors import DataError, LeakError
 from titer.examples.decontaminate import Leak, find_leaks
+from titer.examples.placebo import exchanged
 from titer.examples.recipes import paper_examples
 from titer.examples.sections import unassigned_labels
 from titer.examples.split import assign
@@ -75,6 +76,8 @@ def build(
         heldout_share=settings.heldout_share,
     )
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
+    if settings.exchange_answers:
+        rows["train"] = exchanged(rows["train"], seed=settings.seed)
     heldout = [paper for paper in papers if splits.get(_cluster(paper)) == "heldout"]
     heldout.sort(key=lambda paper: paper.paper_id)
     removed = sorted((asdict(leak) for leak in (*leaks, *repeats)), key=_ledger_order)

@@ -20,6 +20,7 @@ COPIES = "copies.jsonl.gz"
 EXAMPLES = "examples"
 HELDOUT = "heldout.jsonl"
 STATS = "stats.json"
+IDS = "ids.json"
 REMOVED = "removed.jsonl"
 EXPORT = "text_records.json"
 
@@ -52,7 +53,7 @@ def write(
     files.write_jsonl(out / REMOVED, built.removed)
     for name, rows in lists.items():
         files.write_jsonl(out / f"{name}.jsonl", rows)
-    files.write_json(out / "ids.json", ids)
+    files.write_json(out / IDS, ids)
     text_records.write(out / EXPORT, built.train)
     stats = {
         "found": len(papers) + sum(map(len, lists.values())),

@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from titer.config import ExamplesSettings, OnConcern
-from titer.errors import FormatError
 from titer.literature import links
 from titer.records import Paper
 
@@ -60,23 +58,6 @@ def select(
         reason, detail = found
         rejected.append({"paper_id": paper.paper_id, "reason": reason, "detail": detail})
     return Selected(kept, rejected)
-
-
-def read_excluded(path: Path) -> frozenset[str]:
-    """Ids on the user's exclusion list: `pmid:1`, `arxiv:2401.00001` or a DOI per line, # comments.
-
-    Raises:
-        FormatError: a line is none of these; begins with path:line.
-    """
-    found = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        name = line.partition("#")[0].strip().lower()
-        if name and not re.fullmatch(r"pmid:\d+|arxiv:\S+|10\.\d+/\S+", name):
-            raise FormatError(
-                f"{path}:{number}: {name!r} is no id. Write pmid:<number>, arxiv:<id> or a DOI"
-            )
-        found |= {name} if name else set()
-    return frozenset(found)
 
 
 class _Known:
