@@ -21,7 +21,7 @@ Make = Callable[..., PubmedClient]
 
 def ids_of(bodies: list[bytes]) -> list[str]:
     """PMIDs of papers and skipped records, each once."""
-    parsed = [parse_pubmed(body, raw_sha256="") for body in bodies]
+    parsed = [parse_pubmed(body) for body in bodies]
     papers = [paper.paper_id for part in parsed for paper in part.papers]
     skipped = [row["paper_id"] for part in parsed for row in part.skipped]
     return sorted({name.removeprefix("pmid:") for name in papers + skipped}, key=int)
@@ -103,7 +103,7 @@ def test_a_forbidden_byte_that_stays_is_taken_out_at_last(
 ) -> None:
     server.faults["efetch"].extend([Fault("bad_byte")] * 3)
     (body,) = pubmed_client().fetch(sorted(server.records, key=int)[:2])
-    papers = parse_pubmed(body, raw_sha256="").papers
+    papers = parse_pubmed(body).papers
     assert [paper.sanitised for paper in papers] == [True, False]
 
 

@@ -45,12 +45,19 @@ def fragments(n: int, *, seed: int = 0, days_apart: float = 7, one_day: int = 0)
     }
 
 
-def record(i: int, kind: str = "structured", *, seed: int = 0, day: int | None = None) -> str:
-    """One record; number, kind, seed and day, a week per number, decide everything in it."""
+def record(
+    i: int,
+    kind: str = "structured",
+    *,
+    seed: int = 0,
+    days_apart: int = 7,
+    day: int | None = None,
+) -> str:
+    """One record; number, kind, seed and day decide everything in it."""
     rng = random.Random(f"{seed}-{i}-{kind}")
     if kind in ("book", "bare_book"):
         return _book(i, kind, rng)
-    entered = FIRST_DAY + datetime.timedelta(days=7 * i if day is None else day)
+    entered = FIRST_DAY + datetime.timedelta(days=i * days_apart if day is None else day)
     return (
         f'<PubmedArticle><MedlineCitation Status="MEDLINE" Owner="NLM">'
         f'<PMID Version="1">{FIRST_PMID + i}</PMID>'

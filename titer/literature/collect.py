@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from titer import files as disk
 from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError, SourceError
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
 from titer.literature.files import read_papers
 from titer.literature.http import Line
-from titer.literature.parse import Parsed, parse_atom, parse_pubmed
+from titer.literature.merge import Parsed
+from titer.literature.parse import parse_atom, parse_pubmed
 from titer.literature.progress import Progress
 from titer.records import Paper
 
@@ -105,7 +105,8 @@ def collect(
     parsed = read_papers(path)
     gathered = _Gathered()
     gathered.add(parsed)
-    return gathered.collection({"source": str(settings.source), "files": parsed.files})
+    ids: dict[str, Any] = {"source": str(settings.source), "files": parsed.files}
+    return gathered.collection(ids | ({"ignored": parsed.ignored} if parsed.ignored else {}))
 
 
 def _live(
@@ -174,7 +175,7 @@ def _pubmed(
         bar.expect(len(asked))
         for new in batches:
             for body in client.fetch_each(new):
-                parsed = parse_pubmed(body, raw_sha256=disk.sha256_bytes(body))
+                parsed = parse_pubmed(body)
                 bar.add(len(parsed.papers) + len(parsed.skipped))
                 gathered.add(parsed)
     _settle(gathered, asked)
@@ -224,7 +225,7 @@ def _arxiv(
             rows.append(row)
             _check_hits(row, settings)
             for body in pages.bodies:
-                parsed = parse_atom(body, raw_sha256=disk.sha256_bytes(body))
+                parsed = parse_atom(body)
                 # the last page may hold more than the limit
                 parsed.papers = [one for one in parsed.papers if one.arxiv_id in plain]
                 gathered.add(parsed, [row["query_id"]])
