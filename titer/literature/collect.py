@@ -8,7 +8,7 @@ import contextlib
 import datetime
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,13 +116,19 @@ def _live(
         credentials.require_email()
     snapshot = _checked_date(settings.snapshot)
     cache = Cache(folder, snapshot, offline=settings.offline)
+    shared = {
+        "timeout_s": settings.timeout_s,
+        "max_tries": settings.max_tries,
+        "credentials": credentials,
+        "cache": cache,
+    }
     gathered = _Gathered()
     ids: dict[str, Any] = {"source": "live", "snapshot": snapshot, "pubmed": [], "arxiv": []}
     with cache.locked():
         if settings.pubmed.enabled:
-            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, cache, credentials)
+            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, shared)
         if settings.arxiv.enabled:
-            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, cache, credentials)
+            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, shared)
         for paper in gathered.papers.values():
             paper.snapshot_date = snapshot
         if not gathered.papers and not settings.allow_no_hits:
@@ -144,21 +150,12 @@ def _checked_date(snapshot: str | None) -> str:
 
 
 def _pubmed(
-    settings: PapersSettings,
-    queries: list[str],
-    gathered: _Gathered,
-    cache: Cache,
-    credentials: Credentials,
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, shared: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    """Add what PubMed has and return what ids.json says of it; `shared` is for any client."""
     from titer.literature.pubmed import PubmedClient
 
-    client = PubmedClient(
-        settings.pubmed,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
-    )
+    client, cache = PubmedClient(settings.pubmed, **shared), shared["cache"]
     rows: list[dict[str, Any]] = []
     asked: dict[str, list[str]] = {}
     batches: list[list[str]] = []
@@ -168,6 +165,8 @@ def _pubmed(
             row = _row(f"pubmed:{number}", found, found.ids)
             rows.append({**row, "warnings": found.warnings})
             _check_hits(row, settings)
+            for warning in found.warnings:
+                log.warning("%s: PubMed says of %r: %s", row["query_id"], query, warning)
             # only what no earlier query found: a query added at the end fetches little
             batches.append([pmid for pmid in found.ids if pmid not in asked])
             for pmid in found.ids:
@@ -198,22 +197,13 @@ def _settle(gathered: _Gathered, asked: dict[str, list[str]]) -> None:
 
 
 def _arxiv(
-    settings: PapersSettings,
-    queries: list[str],
-    gathered: _Gathered,
-    cache: Cache,
-    credentials: Credentials,
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, shared: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    """The same of arXiv."""
     from titer.literature.arxiv_api import ArxivClient
     from titer.literature.arxiv_pages import plain_id
 
-    client = ArxivClient(
-        settings.arxiv,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
-    )
+    client, cache = ArxivClient(settings.arxiv, **shared), shared["cache"]
     rows: list[dict[str, Any]] = []
     with Progress(client.line) as bar, _noted(client.line, cache):
         limit = settings.arxiv.max_papers_per_query
