@@ -25,6 +25,7 @@ from titer.config import (
     RetractionWatchSettings,
 )
 from titer.literature.cache import Cache
+from titer.literature.collect import Collection, collect
 from titer.literature.credentials import Credentials
 
 EMAIL, KEY = "someone@example.org", "0123456789abcdefSECRET"
@@ -162,3 +163,25 @@ def examples_settings() -> ExamplesSettings:
 def cache(tmp_path: Path) -> Cache:
     """An empty cache."""
     return Cache(tmp_path / "cache", "2030-12-31", offline=False)
+
+
+@pytest.fixture
+def run(
+    papers_settings: PapersSettings,
+    domain: DomainSettings,
+    credentials: Credentials,
+    tmp_path: Path,
+) -> Callable[..., Collection]:
+    """Collects with changed settings of the papers."""
+
+    def collected(credentials: Any = credentials, **changes: Any) -> Collection:
+        return collect(
+            replace(papers_settings, **changes),
+            domain,
+            sample=tmp_path / "sample",
+            own=tmp_path / "own",
+            cache=tmp_path / "cache",
+            credentials=credentials,
+        )
+
+    return collected

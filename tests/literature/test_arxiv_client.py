@@ -26,6 +26,8 @@ FAULTS = {
     "cut with length": Fault("cut_length"),
     "cut chunked": Fault("cut_chunked"),
     "cut without length": Fault("cut_silent"),
+    "cut gzip": Fault("cut_gzip"),
+    "stall in the body": Fault("stall_body", seconds=0.6),
     "html": Fault("html"),
     "json": Fault("json"),
     "empty": Fault("empty"),

@@ -39,6 +39,8 @@ SEARCH_FAULTS = {
     "cut with length": Fault("cut_length"),
     "cut chunked": Fault("cut_chunked"),
     "cut without length": Fault("cut_silent"),
+    "cut gzip": Fault("cut_gzip"),
+    "stall in the body": Fault("stall_body", seconds=0.6),
     "html": Fault("html"),
     "json": Fault("json"),
     "ERROR": Fault("error"),
@@ -70,7 +72,7 @@ def test_a_fetch_survives(server: Server, pubmed_client: Make, fault: Fault) -> 
     assert len(server.requests("efetch")) == 4, "three batches and the repeated one"
 
 
-@pytest.mark.parametrize("kind", ["dup", "new_dtd", "new_tag"])
+@pytest.mark.parametrize("kind", ["dup", "new_dtd", "new_tag", "gzip"])
 def test_a_fetch_takes_as_it_is(server: Server, pubmed_client: Make, kind: str) -> None:
     server.faults["efetch"].append(Fault(kind))
     ids = sorted(server.records, key=int)

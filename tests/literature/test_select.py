@@ -3,14 +3,12 @@
 import itertools
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.standin import corpus
 from titer.config import ExamplesSettings, OnConcern
-from titer.errors import FormatError
 from titer.literature.parse import parse_pubmed
 from titer.literature.select import select
 from titer.records import Paper

@@ -8,12 +8,13 @@ many requests per second, requests without tool and email, arXiv requests too cl
 
 import argparse
 import datetime
+import gzip
 import re
 import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,7 +42,21 @@ class Request:
     endpoint: str
     parameters: dict[str, str]
     in_flight: int
+    path: str = ""
     status: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint answers where a body alone does not say it."""
+
+    body: bytes
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Endpoint = Callable[[Request], "bytes | Answer | None"]
+"""Answers a request; None leaves it to the endpoint of that name that is built in."""
 
 
 class Server:
@@ -55,6 +70,8 @@ class Server:
         found: Mapping[str, list[str]] | None = None,
         rates: tuple[int, int] | None = None,
         arxiv_gap_s: float = 0.0,
+        latency_s: float = 0.0,
+        extra: Mapping[str, Endpoint] | None = None,
         port: int = 0,
     ) -> None:
         """Nothing is served before the context is entered.
@@ -65,13 +82,17 @@ class Server:
             found: what a query finds; any other query finds everything.
             rates: requests per second without and with a key, enforced.
             arxiv_gap_s: seconds between arXiv requests, enforced, one at a time.
+            latency_s: seconds before every answer.
+            extra: further endpoints by the last part of their path, asked before those built in.
             port: 0 takes a free one.
         """
         self.records = dict(records or {})
         self.entries = dict(entries or {})
         self.found = dict(found or {})
+        self.extra = dict(extra or {})
         self.rates = rates
         self.arxiv_gap_s = arxiv_gap_s
+        self.latency_s = latency_s
         self.faults: dict[str, deque[Fault | None]] = defaultdict(deque)
         self.journal: list[Request] = []
         self.lock = threading.Lock()
@@ -79,6 +100,7 @@ class Server:
         self.recent: deque[float] = deque()
         self.last_arxiv = 0.0
         self.days = {pmid: _day(_ENTERED, text) for pmid, text in self.records.items()}
+        self.submitted = {one: _day(_PUBLISHED, text) for one, text in self.entries.items()}
         self.http = _Server(("127.0.0.1", port), _Handler)
         self.http.standin = self
         self.url = f"http://127.0.0.1:{self.http.server_port}"
@@ -114,12 +136,14 @@ class Server:
         return sorted(ids, key=int, reverse=True)
 
     def query(self, q: dict[str, str]) -> list[str]:
-        """ArXiv ids of a query in a window, the newest first."""
+        """ArXiv ids of a query in a window, the newest first; or those of a list of ids."""
+        if q.get("id_list"):
+            return [one for one in q["id_list"].split(",") if one in self.entries]
         term, first, last = q.get("search_query", ""), "00000000", "99999999"
         if match := _SUBMITTED.match(term):
             term, first, last = match[1], match[2], match[3]
         ids = self.found.get(term, list(self.entries))
-        dates = {one: _day(_PUBLISHED, self.entries[one]).strftime("%Y%m%d") for one in ids}
+        dates = {one: self.submitted[one].strftime("%Y%m%d") for one in ids}
         kept = [one for one in ids if first <= dates[one] <= last]
         return sorted(kept, key=lambda one: (dates[one], one), reverse=True)
 
@@ -130,6 +154,8 @@ class Server:
             self.last_arxiv = request.at
             at_once = self.arxiv_gap_s > 0 and request.in_flight > 1
             return Fault("status", 429, body=b"Rate exceeded.") if close or at_once else None
+        if not request.path.startswith("/entrez/"):
+            return None
         if not (request.parameters.get("tool") and request.parameters.get("email")):
             return Fault("status", 400, body=b"tool and email are needed")
         if self.rates is None:
@@ -145,6 +171,9 @@ class Server:
 def _day(pattern: re.Pattern[str], text: str) -> datetime.date:
     match = pattern.search(text)
     return datetime.date(*map(int, match.groups())) if match else datetime.date(2000, 1, 1)
+
+
+_UNFINISHED = ("cut_length", "cut_chunked", "cut_silent", "stall_body", "drip")
 
 
 class _Server(ThreadingHTTPServer):
@@ -178,22 +207,28 @@ class _Handler(BaseHTTPRequestHandler):
         with standin.lock:
             standin.in_flight[endpoint] += 1
             here = standin.in_flight[endpoint]
-            self.entry = Request(time.monotonic(), self.command, endpoint, q, here)
+            self.entry = Request(time.monotonic(), self.command, endpoint, q, here, parts.path)
             standin.journal.append(self.entry)
             script = standin.faults[endpoint]
             fault = standin.refusal(self.entry) or (script.popleft() if script else None)
         try:
+            time.sleep(standin.latency_s)
             self._answer(endpoint, q, fault)
         finally:
             with standin.lock:
                 standin.in_flight[endpoint] -= 1
 
     def _answer(self, endpoint: str, q: dict[str, str], fault: Fault | None) -> None:
-        if fault is None or not self._failed(endpoint, fault):
-            body = {"esearch": self._esearch, "efetch": self._efetch, "query": self._query}.get(
-                endpoint, lambda q, fault: HTML
-            )(q, fault)
-            self._send(changed(fault, body), fault)
+        if fault is not None and self._failed(endpoint, fault):
+            return
+        extra = self.server.standin.extra.get(endpoint)
+        answer = extra(self.entry) if extra else None
+        if answer is None:
+            inner = {"esearch": self._esearch, "efetch": self._efetch, "query": self._query}
+            answer = inner[endpoint](q, fault) if endpoint in inner else HTML
+        if isinstance(answer, bytes):
+            answer = Answer(answer)
+        self._send(changed(fault, answer.body), fault, answer.status, answer.headers)
 
     def _failed(self, endpoint: str, fault: Fault) -> bool:
         """Whether the fault is the whole answer."""
@@ -206,18 +241,28 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
         elif fault.kind == "stall":
             time.sleep(fault.seconds)
-            self.close_connection = True
+            self.close_connection = True  # and the client sees no status line at all
         elif fault.kind in whole:
             self._send(whole[fault.kind], None)
         else:
             return False
         return True
 
-    def _send(self, body: bytes, fault: Fault | None, status: int = 200) -> None:
+    def _send(
+        self,
+        body: bytes,
+        fault: Fault | None,
+        status: int = 200,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
         kind = fault.kind if fault else ""
+        if kind in ("gzip", "cut_gzip"):
+            body = gzip.compress(body)
+            body = body[: len(body) // 2] if kind == "cut_gzip" else body
+            headers = [*headers, ("Content-Encoding", "gzip")]
         self.entry.status = status
         self.send_response(status)
-        for name, value in fault.headers if fault else []:
+        for name, value in [*headers, *(fault.headers if fault else [])]:
             self.send_header(name, value)
         self.send_header("Content-Type", "text/xml; charset=UTF-8")
         if kind == "cut_chunked":
@@ -225,12 +270,19 @@ class _Handler(BaseHTTPRequestHandler):
         elif kind != "cut_silent":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if not kind.startswith("cut"):
+        if fault is None or kind not in _UNFINISHED:
             self.wfile.write(body)
             return
-        part = body[: len(body) * 6 // 10]
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if kind == "cut_chunked" else part)
         self.close_connection = True
+        part = body[: len(body) * 6 // 10]
+        if kind == "drip":
+            for at in range(0, len(part), fault.amount):
+                self.wfile.write(part[at : at + fault.amount])
+                time.sleep(fault.seconds)
+            return
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if kind == "cut_chunked" else part)
+        if kind == "stall_body":
+            time.sleep(fault.seconds)
 
     def _esearch(self, q: dict[str, str], fault: Fault | None) -> bytes:
         ids = self.server.standin.search(q)

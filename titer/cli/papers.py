@@ -210,7 +210,7 @@ def recheck(arguments: argparse.Namespace) -> None:
         config.papers,
         cache_dir=runner.ROOT / config.papers.cache_dir,
         day=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        credentials=Credentials.from_environment(os.environ),
+        credentials=Credentials.from_environment(os.environ, runner.ROOT / ".env"),
     )
     for service, n in found.n_asked.items():
         print(f"{service}: asked about {n} papers")

@@ -4,22 +4,24 @@ Invariant: after the bytes there is one path. Where papers come from changes who
 never how they become records.
 """
 
+import contextlib
 import datetime
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from titer.config import DomainSettings, PapersSettings, PapersSource
-from titer.errors import ConfigError, SourceError
+from titer.errors import ConfigError, DataError, SourceError
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
 from titer.literature.files import read_papers
 from titer.literature.http import Line
 from titer.literature.merge import Parsed
 from titer.literature.parse import parse_atom, parse_pubmed
+from titer.literature.progress import Progress
 from titer.records import Paper
 
 log = logging.getLogger(__name__)
@@ -90,8 +92,9 @@ def collect(
         credentials: of a live run.
 
     Raises:
-        ConfigError: a live run without an e-mail address.
-        DataError: files that are missing, empty or damaged (FormatError).
+        ConfigError: a live run without an e-mail address, or with a key that PubMed refuses.
+        DataError: files that are missing, empty or damaged (FormatError); another run holds the
+            cache; the disk is full.
         SourceError: a service failed, a query finds nothing, or offline misses an answer.
     """
     if settings.source == PapersSource.live:
@@ -113,16 +116,27 @@ def _live(
         credentials.require_email()
     snapshot = _checked_date(settings.snapshot)
     cache = Cache(folder, snapshot, offline=settings.offline)
+    shared = {
+        "timeout_s": settings.timeout_s,
+        "max_tries": settings.max_tries,
+        "credentials": credentials,
+        "cache": cache,
+    }
     gathered = _Gathered()
     ids: dict[str, Any] = {"source": "live", "snapshot": snapshot, "pubmed": [], "arxiv": []}
     with cache.locked():
         if settings.pubmed.enabled:
-            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, cache, credentials)
+            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, shared)
         if settings.arxiv.enabled:
-            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, cache, credentials)
-    if not gathered.papers and not settings.allow_no_hits:
-        raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
-    return gathered.collection(ids)
+            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, shared)
+        for paper in gathered.papers.values():
+            paper.snapshot_date = snapshot
+        if not gathered.papers and not settings.allow_no_hits:
+            raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
+        # optional sources add to the gathered papers here, while the cache is locked
+        collection = gathered.collection(ids)
+        cache.write_snapshot(collection.ids)
+    return collection
 
 
 def _checked_date(snapshot: str | None) -> str:
@@ -136,35 +150,33 @@ def _checked_date(snapshot: str | None) -> str:
 
 
 def _pubmed(
-    settings: PapersSettings,
-    queries: list[str],
-    gathered: _Gathered,
-    cache: Cache,
-    credentials: Credentials,
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, shared: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    """Add what PubMed has and return what ids.json says of it; `shared` is for any client."""
     from titer.literature.pubmed import PubmedClient
 
-    client = PubmedClient(
-        settings.pubmed,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
-    )
+    client, cache = PubmedClient(settings.pubmed, **shared), shared["cache"]
     rows: list[dict[str, Any]] = []
     asked: dict[str, list[str]] = {}
-    with _Counted(client.line, cache):
+    batches: list[list[str]] = []
+    with Progress(client.line) as bar, _noted(client.line, cache):
         for number, query in enumerate(queries, 1):
             found = client.find(query, until=cache.folder.name)
-            row = _row(f"pubmed:{number}", found.query, found.until, found.count, found.ids)
+            row = _row(f"pubmed:{number}", found, found.ids)
             rows.append({**row, "warnings": found.warnings})
             _check_hits(row, settings)
-            new = [pmid for pmid in found.ids if pmid not in asked]
+            for warning in found.warnings:
+                log.warning("%s: PubMed says of %r: %s", row["query_id"], query, warning)
+            # only what no earlier query found: a query added at the end fetches little
+            batches.append([pmid for pmid in found.ids if pmid not in asked])
             for pmid in found.ids:
                 asked.setdefault(pmid, []).append(row["query_id"])
-            # only what no earlier query found: a query added at the end fetches little
+        bar.expect(len(asked))
+        for new in batches:
             for body in client.fetch_each(new):
-                gathered.add(parse_pubmed(body))
+                parsed = parse_pubmed(body)
+                bar.add(len(parsed.papers) + len(parsed.skipped))
+                gathered.add(parsed)
     _settle(gathered, asked)
     return rows
 
@@ -185,39 +197,35 @@ def _settle(gathered: _Gathered, asked: dict[str, list[str]]) -> None:
 
 
 def _arxiv(
-    settings: PapersSettings,
-    queries: list[str],
-    gathered: _Gathered,
-    cache: Cache,
-    credentials: Credentials,
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, shared: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    """The same of arXiv."""
     from titer.literature.arxiv_api import ArxivClient
+    from titer.literature.arxiv_pages import plain_id
 
-    client = ArxivClient(
-        settings.arxiv,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
-    )
+    client, cache = ArxivClient(settings.arxiv, **shared), shared["cache"]
     rows: list[dict[str, Any]] = []
-    with _Counted(client.line, cache):
+    with Progress(client.line) as bar, _noted(client.line, cache):
+        limit = settings.arxiv.max_papers_per_query
+        client.on_page = lambda n, count: bar.add(n, of=min(count, limit or count))
         for number, query in enumerate(queries, 1):
             pages = client.fetch(query, until=cache.folder.name)
-            plain = [re.sub(r"v\d+$", "", name) for name in pages.ids]
-            row = _row(f"arxiv:{number}", pages.query, pages.until, pages.count, plain)
+            plain = {plain_id(name) for name in pages.ids}
+            row = _row(f"arxiv:{number}", pages, plain)
             rows.append(row)
             _check_hits(row, settings)
             for body in pages.bodies:
                 parsed = parse_atom(body)
                 # the last page may hold more than the limit
-                parsed.papers = [one for one in parsed.papers if one.arxiv_id in set(plain)]
+                parsed.papers = [one for one in parsed.papers if one.arxiv_id in plain]
                 gathered.add(parsed, [row["query_id"]])
     return rows
 
 
-def _row(name: str, query: str, until: str, count: int, ids: list[str]) -> dict[str, Any]:
-    return {"query_id": name, "query": query, "until": until, "count": count, "ids": sorted(ids)}
+def _row(name: str, found: Any, ids: Iterable[str]) -> dict[str, Any]:
+    """What ids.json says of a query; `found` is of either service."""
+    asked = {"query_id": name, "query": found.query, "until": found.until}
+    return {**asked, "count": found.count, "slices": found.slices, "ids": sorted(ids)}
 
 
 def _check_hits(row: dict[str, Any], settings: PapersSettings) -> None:
@@ -228,23 +236,15 @@ def _check_hits(row: dict[str, Any], settings: PapersSettings) -> None:
         )
 
 
-class _Counted:
-    """Shows the requests of one service while they run, and notes their counts beside the cache."""
-
-    def __init__(self, line: Line, cache: Cache) -> None:
-        from tqdm.auto import tqdm
-
-        self.line = line
-        self.cache = cache
-        self.bar = tqdm(desc=line.service, unit=" requests", delay=1)
-
-    def __enter__(self) -> None:
-        self.line.on_request = self.bar.update
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
-        counts = self.line.counts()
-        if self.line.n_requests:
+@contextlib.contextmanager
+def _noted(line: Line, cache: Cache) -> Iterator[None]:
+    """Note beside the cache what a service was asked, also when the run fails."""
+    try:
+        yield
+    finally:
+        counts = line.counts()
+        log.info("%s: %s", line.service, counts)
+        if line.n_requests:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            self.cache.note({"service": self.line.service, "fetched_at": now, **counts})
-        log.info("%s: %s", self.line.service, counts)
+            with contextlib.suppress(DataError):  # on a full disk the fetching says so
+                cache.note({"service": line.service, "fetched_at": now, **counts})

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from titer.errors import FormatError
 from titer.literature import raw
@@ -48,9 +49,10 @@ def _files(place: Path) -> Iterator[Path]:
 
 def _record_in(path: Path, raw_sha256: str) -> bytes | None:
     """The record; None also for a damaged file, which is another command's business."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        with opened(path, "rb") as stream:
+        with path.open("rb") as file:
+            packed = path.name.lower().endswith(".gz")
+            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
             return raw.find_record(stream, raw_sha256)
     except (OSError, EOFError, zlib.error, FormatError):
         return None
