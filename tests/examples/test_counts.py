@@ -35,7 +35,9 @@ def test_examples_are_counted_by_what_took_them_out() -> None:
         "equal prompt and answer": len(removed) - 6,
         "of held-out papers": 6 * len(heldout),
     }
-    assert flow[0] == {"step": "made", "n": 6 * 41, "left_out": {"rule A, same id": 6}}
+    assert flow[0] == {
+        "step": "made", "what": "examples made", "n": 6 * 41, "left_out": {"rule A, same id": 6},
+    }  # fmt: skip
     assert flow[-1]["n"] == len(built.train) + len(built.validation)
 
 

@@ -118,13 +118,6 @@ def test_missing_papers_and_warnings_of_queries_are_shown() -> None:
     assert "Snapshot 2030-12-31" in text
 
 
-def test_every_step_of_the_flow_has_words() -> None:
-    found = stats()
-    for flow in found["flow"].values():
-        assert data_card.flow_rows(flow)
-    assert set(counts.ALWAYS) <= data_card.STEPS.keys()
-
-
 def test_texts_from_outside_do_not_act() -> None:
     text = card(stats(), title="<script>`a`|b*c*\n## d [x](y)")
     assert "# \\<script>\\`a\\`\\|b\\*c\\* ## d \\[x](y): papers" in text

@@ -35,11 +35,26 @@ RECORD_MARKS = "marks of the records themselves"
 """The source of retractions that costs no request: publication types and links of PubMed records,
 withdrawal comments of arXiv."""
 
+STEPS = {
+    "listed": "listed by queries, files",
+    "found": "found, each once",
+    "read": "readable as papers",
+    "selected": "fit to teach",
+    "used": "used, one per work",
+    "teaching": "papers behind the rows",
+    "made": "examples made",
+    "clean": "asked by no benchmark",
+    "distinct": "distinct",
+    "offered": "of papers not held out",
+    "rows": "rows to train and validate",
+}
+"""Steps of the flow in words, short enough for a box of the report's chart."""
+
 ALWAYS = ("found", "used", "made")
 """Steps of the flow that stand in it even where they leave nothing out."""
 
 Step = dict[str, Any]
-"""`{step, n, left_out: {reason: n}}`."""
+"""`{step, what, n, left_out: {reason: n}}`; `what` says the step in words."""
 
 
 def of(
@@ -108,10 +123,11 @@ def paper_flow(
     reasons: Mapping[str, Mapping[str, int]],
 ) -> list[Step]:
     """Steps from what queries or files listed to the papers that teach."""
+    skipped, rejected = reasons["skipped"], reasons["rejected"]
+    read = [("found", skipped), ("read", rejected)] if skipped else [("found", rejected)]
     left_out = [
         ("listed", {"listed more than once": n_repeated} if n_repeated else {}),
-        ("found", reasons["skipped"]),
-        ("read", reasons["rejected"]),
+        *read,
         ("selected", reasons["duplicate"]),
         ("used", _idle_papers(papers, built)),
         ("teaching", {}),
@@ -148,7 +164,7 @@ def _steps(n: int, left_out: Sequence[tuple[str, Mapping[str, int]]]) -> list[St
     steps = []
     for name, reasons in left_out:
         if reasons or name in ALWAYS or name == left_out[-1][0]:
-            steps.append({"step": name, "n": n, "left_out": dict(reasons)})
+            steps.append({"step": name, "what": STEPS[name], "n": n, "left_out": dict(reasons)})
         n -= sum(reasons.values())
     return steps
 

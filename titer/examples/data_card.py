@@ -20,21 +20,6 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 ISO_639_1 = {"eng": "en", "fre": "fr", "ger": "de", "ita": "it", "jpn": "ja", "spa": "es"}
 """Two-letter codes of PubMed's languages; others keep their three letters."""
 
-STEPS = {
-    "listed": "listed by queries or files",
-    "found": "found, each once",
-    "read": "readable as papers",
-    "selected": "fit to teach",
-    "used": "used, one per work",
-    "teaching": "papers behind the rows",
-    "made": "examples made",
-    "clean": "not asked by the benchmark",
-    "distinct": "distinct",
-    "offered": "of papers not held out",
-    "rows": "rows to train and to validate",
-}
-"""Steps of the flow in words."""
-
 _OPEN = re.compile(r"cc0\b.*|cc-by(-\d[\d.]*)?", re.IGNORECASE)
 
 
@@ -81,7 +66,7 @@ def escape(text: Any) -> str:
 
 def flow_rows(flow: list[dict[str, Any]]) -> list[tuple[str, int, str]]:
     """Step, number, and what is left out before the next one, with the reasons."""
-    return [(STEPS[one["step"]], one["n"], _reasons(one["left_out"])) for one in flow]
+    return [(one["what"], one["n"], _reasons(one["left_out"])) for one in flow]
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:
