@@ -52,11 +52,22 @@ def test_an_example_under_several_rules_counts_under_the_first() -> None:
 def test_a_limit_that_took_examples_out_is_a_step_of_its_own() -> None:
     built = build(PAPERS, make_settings(), [])
     for row in built.train[:3]:
-        built.removed.append({"example_id": row.id, "paper_id": row.paper_id, "rule": "per_year"})
+        built.removed.append({"example_id": row.id, "paper_id": row.paper_id, "rule": "cap:year"})
     del built.train[:3]
     flow = of(built)["flow"]["examples"]
-    assert flow[-2]["left_out"] == {"per_year": 3}
+    assert flow[-2]["left_out"] == {"limit per year": 3}
     assert flow[-2]["n"] - 3 == flow[-1]["n"]
+
+
+def test_rows_that_never_became_examples_come_first() -> None:
+    built = build(PAPERS, make_settings(), [])
+    n_made = built.counts["examples_made"]
+    row = {"example_id": "g", "paper_id": "pmid:1", "rule": "grounding", "item_id": "no quote"}
+    built.removed.extend([row, {**row, "item_id": "number"}, row])
+    built.counts["own"] = {"left_out": {"a.jsonl": {"excluded": 2}, "b.jsonl": {"excluded": 1}}}
+    flow = of(built)["flow"]["examples"]
+    assert flow[0]["left_out"] == {"excluded": 3, "no quote": 2, "number": 1}
+    assert (flow[0]["n"], flow[1]["n"]) == (n_made + 6, n_made)
 
 
 def test_papers_without_rows_say_why() -> None:
@@ -118,5 +129,5 @@ def test_missing_papers_are_named() -> None:
 def test_sources_of_retractions_are_those_that_were_asked() -> None:
     built = build(PAPERS, make_settings(), [])
     assert of(built)["retraction_sources"] == [counts.RECORD_MARKS]
-    asked = of(built, {"retraction_sources": ["Retraction Watch"]})
-    assert asked["retraction_sources"] == ["Retraction Watch"]
+    asked = of(built, {"retraction_sources": ["retraction_watch"]})
+    assert asked["retraction_sources"] == [counts.RECORD_MARKS, "Retraction Watch"]

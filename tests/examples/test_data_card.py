@@ -129,3 +129,13 @@ def test_limits_in_use_are_printed() -> None:
     assert (
         "At most 6 per paper, 9 per journal, and no recipe above 50.0 % of the training rows."
     ) in text
+
+
+def test_files_that_were_left_alone_are_named() -> None:
+    ids = {"source": "files", "files": [{"name": "a.xml", "records": 40}], "ignored": ["b.pdf"]}
+    assert "Files that are no papers, left alone: b.pdf." in card(stats(ids=ids))
+
+
+def test_a_licence_policy_is_printed() -> None:
+    used = replace(make_settings(), licences=["cc0", "cc-by"])
+    assert "Kept here are only papers under cc0, cc-by." in card(stats(settings=used))

@@ -28,8 +28,21 @@ LEAK_RULES = {
 }
 """Rules of the contamination gate in the words of the flow."""
 
+CAP_RULES = {
+    "cap:journal": "limit per journal",
+    "cap:year": "limit per year",
+    "cap:recipe": "limit per recipe",
+}
+"""Rules of the ledger that keep the training rows in balance, in the words of the flow."""
+
+NOT_GROUNDED = "grounding"
+"""Rule of the ledger for rows of a language model that never became examples."""
+
 WORD_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 640)
 """Lower ends of the bins of lengths in words; the last bin is open."""
+
+SERVICES = {"europe_pmc": "Europe PMC", "retraction_watch": "Retraction Watch"}
+"""Names of further sources of retractions, by their names in ids.json."""
 
 RECORD_MARKS = "marks of the records themselves"
 """The source of retractions that costs no request: publication types and links of PubMed records,
@@ -42,6 +55,7 @@ STEPS = {
     "selected": "fit to teach",
     "used": "used, one per work",
     "teaching": "papers behind the rows",
+    "given": "made, written or given",
     "made": "examples made",
     "clean": "asked by no benchmark",
     "distinct": "distinct",
@@ -85,7 +99,10 @@ def of(
         },
         "asked": asked(ids),
         "missing_ids": [r["paper_id"] for r in lists["rejected"] if _reason(r) == "missing"],
-        "retraction_sources": list(ids.get("retraction_sources") or [RECORD_MARKS]),
+        "retraction_sources": [
+            RECORD_MARKS,
+            *(SERVICES.get(name, name) for name in ids.get("retraction_sources", [])),
+        ],
         **of_papers(papers),
         "sanitised_papers": sum(paper.sanitised for paper in (*papers, *copies)),
         "recipe_versions": {row.recipe: row.recipe_version for row in rows},
@@ -139,24 +156,38 @@ def paper_flow(
 def example_flow(built: Built) -> list[Step]:
     """Steps from the examples made to the rows of train and validation.
 
-    An example that several rules take out counts under the first of them.
+    Rows of a language model or of a user that never became examples come before them. An example
+    that several rules take out counts under the first of them.
     """
     first: dict[str, str] = {}
     for row in sorted(built.removed, key=lambda row: (len(row["rule"]), row["rule"])):
-        first.setdefault(row["example_id"], row["rule"])
+        if row["rule"] != NOT_GROUNDED:
+            first.setdefault(row["example_id"], row["rule"])
     rules = tally(first.values())
+    refused = _refused_rows(built)
     n_made = built.counts["examples_made"]
-    n_rows = len(built.train) + len(built.validation)
-    n_heldout = n_made - len(first) - n_rows
+    n_heldout = n_made - len(first) - len(built.train) - len(built.validation)
     known = {*LEAK_RULES, DUPLICATE}
     left_out = [
+        ("given", refused),
         ("made", {text: rules[name] for name, text in LEAK_RULES.items() if name in rules}),
         ("clean", {"equal prompt and answer": rules[DUPLICATE]} if DUPLICATE in rules else {}),
         ("distinct", {"of held-out papers": n_heldout} if n_heldout else {}),
-        ("offered", {name: n for name, n in rules.items() if name not in known}),
+        (
+            "offered",
+            {CAP_RULES.get(name, name): n for name, n in rules.items() if name not in known},
+        ),
         ("rows", {}),
     ]
-    return _steps(n_made, left_out)
+    return _steps(n_made + sum(refused.values()), left_out)
+
+
+def _refused_rows(built: Built) -> dict[str, int]:
+    """Rows of a language model or of a user that never became examples, by reason."""
+    refused = Counter(row["item_id"] for row in built.removed if row["rule"] == NOT_GROUNDED)
+    for reasons in built.counts.get("own", {}).get("left_out", {}).values():
+        refused.update(reasons)
+    return dict(sorted(refused.items()))
 
 
 def _steps(n: int, left_out: Sequence[tuple[str, Mapping[str, int]]]) -> list[Step]:
@@ -198,7 +229,7 @@ def n_repeated(ids: Mapping[str, Any], lists: Mapping[str, Sequence[Any]]) -> in
 
 
 def asked(ids: Mapping[str, Any]) -> dict[str, Any]:
-    """Source, snapshot, queries with hits and warnings, files with their numbers of records."""
+    """Source, snapshot, queries with hits and warnings, files with their records, files ignored."""
     keys = ("query_id", "query", "until", "count", "warnings")
     return {
         "source": ids.get("source"),
@@ -208,6 +239,7 @@ def asked(ids: Mapping[str, Any]) -> dict[str, Any]:
             for one in _queries(ids)
         ],
         "files": [{"name": one["name"], "records": one["records"]} for one in ids.get("files", [])],
+        "ignored": list(ids.get("ignored", [])),
     }
 
 

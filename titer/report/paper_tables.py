@@ -60,7 +60,8 @@ def asked(papers: Data) -> list[tuple[str, str]]:
         (words.text(one.get("name")), f"{words.count(one.get('records'))} records")
         for one in found.get("files") or []
     ]
-    return provenance.shortened(queries + files)
+    ignored = [(words.text(name), "left alone: no papers") for name in found.get("ignored") or []]
+    return provenance.shortened(queries + files + ignored)
 
 
 def _query(one: Data) -> str:
