@@ -9,7 +9,7 @@ import pytest
 from titer.config import PlanSettings
 from titer.evaluation import verdict
 from titer.evaluation.statistics import Interval
-from titer.examples.counts import STEPS
+from titer.examples.flow import STEPS
 
 PLAN = PlanSettings("closed_acc", 0.05, 5.0, 0.05, ["qlora", "full"])
 GOLDEN = Path(__file__).parents[1] / "golden"
