@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, pin, sweep
+from titer.cli import benchmark, check, generate, pin, sweep
 from titer.errors import TiterError
 
 
@@ -26,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
     for noun in (check, pin, benchmark, sweep):
         noun.add(commands)
+    papers = commands.add_parser("papers", help="let a model write questions about the papers")
+    generate.add_verb(papers.add_subparsers(dest="verb", metavar="verb", required=True))
     return top
 
 

@@ -1,4 +1,4 @@
-"""Papers to training rows: recipes, contamination gate, duplicates, split.
+"""Papers to training rows: recipes, contamination gate, duplicates, split, caps.
 
 Invariant: the same papers, settings and benchmark give the same rows in the same order, and no
 paper cluster stands in two splits.
@@ -11,6 +11,7 @@ from typing import Any
 
 from titer.config import ExamplesSettings, OnLeak
 from titer.errors import DataError, LeakError
+from titer.examples.caps import cap
 from titer.examples.decontaminate import Leak, find_leaks
 from titer.examples.recipes import paper_examples
 from titer.examples.sections import unassigned_labels
@@ -32,7 +33,8 @@ class Built:
     heldout_papers: list[Paper]
     """Sorted by paper_id; no example comes from their clusters."""
     removed: list[dict[str, Any]]
-    """The ledger: `{example_id, paper_id, rule, item_id, matched}`, rule A-D or duplicate."""
+    """The ledger: `{example_id, paper_id, rule, item_id, matched}`; rule A-E, duplicate, grounding
+    (the item is the reason), cap:journal, cap:year or cap:recipe."""
     counts: dict[str, Any]
 
 
@@ -43,6 +45,7 @@ def build(
     *,
     duplicates: Sequence[Paper] = (),
     extra: Sequence[Example] = (),
+    rejected: Sequence[Leak] = (),
 ) -> Built:
     """Examples and held-out papers of a collection.
 
@@ -53,6 +56,7 @@ def build(
         duplicates: the clusters' other members; no example comes from them, but the ids and
             titles of a whole cluster count as its own.
         extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all.
+        rejected: rows that never became examples, for ledger and counts.
 
     Raises:
         LeakError: the benchmark asks an example and `on_leak` is fail.
@@ -78,10 +82,15 @@ def build(
         heldout_share=settings.heldout_share,
     )
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
+    rows["train"], capped = cap(rows["train"], papers_by_id, settings)
     heldout = [paper for paper in papers if splits.get(_cluster(paper)) == "heldout"]
     heldout.sort(key=lambda paper: paper.paper_id)
-    removed = sorted((asdict(leak) for leak in (*leaks, *repeats)), key=_ledger_order)
-    counts = _counts(papers, made, rows, heldout) | _removal_counts(leaks, repeats)
+    removed = sorted(
+        (asdict(leak) for leak in (*rejected, *leaks, *repeats, *capped)), key=_ledger_order
+    )
+    counts = _counts(papers, made, rows, heldout) | _removal_counts(leaks, repeats, capped)
+    counts["rejected_rows"] = _tally(leak.item_id for leak in rejected)
+    counts["heldout_examples"] = sum(splits[row.cluster_id] == "heldout" for row in kept)
     return Built(rows["train"], rows["validation"], heldout, removed, counts)
 
 
@@ -180,11 +189,14 @@ def _counts(
     }
 
 
-def _removal_counts(leaks: Sequence[Leak], repeats: Sequence[Leak]) -> dict[str, Any]:
+def _removal_counts(
+    leaks: Sequence[Leak], repeats: Sequence[Leak], capped: Sequence[Leak]
+) -> dict[str, Any]:
     return {
         "leaked_examples": len({leak.example_id for leak in leaks}),
         "leaks": _tally(leak.rule for leak in leaks),
         "duplicates": len(repeats),
+        "capped": _tally(leak.rule for leak in capped),
     }
 
 
