@@ -25,7 +25,9 @@ def add_verb(verbs: Any) -> None:
     who = verb.add_mutually_exclusive_group(required=True)
     who.add_argument("--endpoint", help="address of an OpenAI-compatible service, up to /v1")
     who.add_argument("--base", action="store_true", help="ask the base model, models/base")
-    verb.add_argument("--model", help="name of the model at the endpoint")
+    verb.add_argument(
+        "--model", dest="served", metavar="NAME", help="name of the model at the endpoint"
+    )
     verb.add_argument("--revision", default="", help="of the endpoint's model, for the record")
     verb.add_argument("--name", help="name of the file (default: the model's name)")
     verb.add_argument("--domain", help="default: the domain chosen in params.yaml")
@@ -116,9 +118,9 @@ def _identity(arguments: argparse.Namespace, root: Path) -> tuple[str, str]:
         known = files.read_json(record) if record.is_file() else {}
         revision = known.get("revision") or known.get("weights_sha256") or ""
         return str(known.get("id") or "base"), str(revision)
-    if not arguments.model:
+    if not arguments.served:
         raise ConfigError("--endpoint needs --model: the name under which it serves the model")
-    return arguments.model, arguments.revision
+    return arguments.served, arguments.revision
 
 
 def _asker(arguments: argparse.Namespace) -> Callable[[Sequence[str]], list[str]]:
@@ -127,7 +129,7 @@ def _asker(arguments: argparse.Namespace) -> Callable[[Sequence[str]], list[str]
 
         return Endpoint(
             arguments.endpoint,
-            arguments.model,
+            arguments.served,
             os.environ.get(KEY, "").strip() or None,
             temperature=arguments.temperature,
             seed=arguments.seed,
