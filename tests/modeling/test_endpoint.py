@@ -95,9 +95,12 @@ def test_a_fault_that_stays_is_an_error_that_says_how_to_go_on(
 )
 def test_a_request_that_is_wrong_is_not_repeated(status: int, hint: str) -> None:
     elsewhere = {"Location": "http://127.0.0.1:9/v1"}
-    with serve(
-        [Reply(status=status, headers=elsewhere, body=b"bad model " + KEY.encode())]
-    ) as service, pytest.raises(SourceError, match=hint) as error:
+    with (
+        serve(
+            [Reply(status=status, headers=elsewhere, body=b"bad model " + KEY.encode())]
+        ) as service,
+        pytest.raises(SourceError, match=hint) as error,
+    ):
         endpoint(service.url).ask("Why?")
     assert len(service.requests) == 1
     assert KEY not in str(error.value) and "***" in str(error.value)

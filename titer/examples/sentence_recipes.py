@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from titer.examples import grounding
 from titer.examples.sections import section_numbers
 from titer.examples.sentences import sentences
-from titer.examples.spans import Span
+from titer.examples.spans import Span, occurrences
 from titer.examples.word_lists import TAGS
 from titer.records import Paper
 
@@ -49,20 +49,14 @@ def gaps(paper: Paper, study: str) -> Iterator[tuple[str, Span]]:
         study: what is shown beside the sentence; a term that it does not hold makes no gap.
     """
     terms = [*paper.keywords, *(str(topic["name"]) for topic in paper.mesh if topic.get("major"))]
-    shown = [term.strip() for term in terms if _places(study, term.strip())]
+    shown = [term for given in terms if (term := given.strip()).lower() not in TAGS]
+    shown = [term for term in shown if occurrences(study, term)]
     for number in section_numbers(paper, "CONCLUSIONS"):
         text = paper.sections[number]["text"]
         for start, end in sentences(text):
             sentence = text[start:end]
-            places = [found for term in shown if len(found := _places(sentence, term)) == 1]
+            places = [found for term in shown if len(found := occurrences(sentence, term)) == 1]
             if places:
                 first, last = places[0][0]
                 gapped = f"{sentence[:first]}{GAP}{sentence[last:]}"
                 yield gapped, [number, start + first, start + last]
-
-
-def _places(text: str, term: str) -> list[tuple[int, int]]:
-    if not term or term.lower() in TAGS:
-        return []
-    pattern = re.compile(rf"(?<!\w){re.escape(term)}(?!\w)", re.IGNORECASE)
-    return [match.span() for match in pattern.finditer(text)]

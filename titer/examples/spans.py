@@ -104,14 +104,20 @@ def labelled(paper: Paper, numbers: Sequence[int]) -> str:
 
 def first_occurrence(paper: Paper, term: str) -> Span | None:
     """Where a term first stands in the abstract, whatever its case."""
-    if not term:
-        return None
-    pattern = re.compile(rf"(?<!\w){re.escape(term)}(?!\w)", re.IGNORECASE)
     for number, section in enumerate(paper.sections):
-        match = pattern.search(section["text"])
-        if match:
-            return [number, match.start(), match.end()]
+        place = next(iter(occurrences(section["text"], term)), None)
+        if place:
+            return [number, *place]
     return None
+
+
+def occurrences(text: str, term: str) -> list[tuple[int, int]]:
+    """Start and end of each place where a term stands as a word, whatever its case."""
+    # most terms do not, and a search for a plain string is far quicker
+    if not term or term.lower() not in text.lower():
+        return []
+    pattern = re.compile(rf"(?<!\w){re.escape(term)}(?!\w)", re.IGNORECASE)
+    return [match.span() for match in pattern.finditer(text)]
 
 
 def overlap(one: Span, other: Span) -> bool:
