@@ -8,7 +8,7 @@ from titer.examples.abbreviations import introduced, unexplained
 TEXT = (
     "Keepers with lantern fever (LF) were given salt-water inhalation (SWI; daily). Of those with "
     "acute lung injury (ALI), many (N) had a harbour (see Table). "
-    "The chronic cough index (CCIs) fell."
+    "The chronic cough index (CCIs) fell. So did ACI (Arm and Cough Index), not AB (see below)."
 )
 PAPER = make_paper(title="Does it help?", sections=[section("RESULTS", TEXT)])
 
@@ -16,7 +16,7 @@ PAPER = make_paper(title="Does it help?", sections=[section("RESULTS", TEXT)])
 def test_short_forms_are_found_with_their_long_forms() -> None:
     assert introduced(PAPER) == {
         "LF": "lantern fever", "SWI": "salt-water inhalation", "ALI": "acute lung injury",
-        "CCI": "chronic cough index",
+        "CCI": "chronic cough index", "ACI": "Arm and Cough Index",
     }  # fmt: skip
 
 

@@ -135,6 +135,22 @@ def test_a_closed_book_prompt_explains_what_the_answer_abbreviates() -> None:
     assert example.prompt.endswith("fever?\n\nAbbreviations: ALC, acute lamp cough.")
 
 
+def test_a_closed_book_answer_that_needs_a_glossary_is_left_out() -> None:
+    names = [
+        "Acute Lamp Cough",
+        "Bare Lamp Cough",
+        "Cold Lamp Cough",
+        "Deep Lamp Cough",
+        "Eye Lamp Cough",
+    ]
+    short = ["ALC", "BLC", "CLC", "DLC", "ELC"]
+    text = " ".join(f"It was {long} ({name})." for long, name in zip(names, short, strict=True))
+    for n, drafts in ((4, 1), (5, 0)):
+        end = section("CONCLUSIONS", f"Seen were {', '.join(short[:n])}.")
+        paper = make_paper(sections=[section("RESULTS", text), end])
+        assert len(made(paper, "closed_book_conclusion")) == drafts
+
+
 def test_a_closed_book_answer_does_not_begin_midway() -> None:
     parts = [*make_paper().sections[:4], section("CONCLUSIONS", "However, it is of no use to us.")]
     assert made(make_paper(sections=parts), "closed_book_conclusion") == []

@@ -30,6 +30,7 @@ def kept(text: str, *, concludes: bool = True) -> str | None:
         "(ISRCTN12345678).",
         "Funded by the harbour.",
         "Level of evidence: III.",
+        "Medical Subject Headings (MeSH): fever, salt.",
         "STUDY DESIGN/",
         "AIM: To learn more.",
         "It was given under normal (ambient air",
@@ -78,8 +79,9 @@ def test_a_beginning_loses_what_is_no_part_of_it(text: str, answer: str) -> None
 @pytest.mark.parametrize(
     "text",
     ["Further studies are needed.", "NCT00816829.", "use of salt water varies.", "It rose in the",
-     "Cured (by salt", " ", "\u00a9 2020 The harbour."],
-    ids=["call", "registration", "mid-sentence", "dangling", "open bracket", "empty", "copyright"],
+     "Cured (by salt", "Salt [corrected] cured it.", " ", "\u00a9 2020 The harbour."],
+    ids=["call", "registration", "mid-sentence", "dangling", "open bracket", "erratum", "empty",
+         "copyright"],
 )  # fmt: skip
 def test_what_is_no_answer_gives_none(text: str) -> None:
     assert kept(text) is None

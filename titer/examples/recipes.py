@@ -11,8 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from titer.errors import DataError
-from titer.examples import grounding
-from titer.examples.abbreviations import introduced, unexplained
+from titer.examples.abbreviations import introduced
+from titer.examples.fitness import (
+    MIN_STUDY_WORDS,
+    MIN_TITLE_WORDS,
+    are_notes,
+    closed_book,
+    question_title,
+    study_and_conclusion,
+)
 from titer.examples.mining import mine
 from titer.examples.sentence_recipes import gaps, inferences
 from titer.examples.spans import (
@@ -22,6 +29,7 @@ from titer.examples.spans import (
     body_spans,
     category_spans,
     first_occurrence,
+    joined,
     labelled,
     n_words,
     overlap,
@@ -55,24 +63,7 @@ JOINERS = {"keywords": ", "}
 
 MIN_SUMMARY_WORDS = 100
 MIN_SECTION_WORDS = 5
-MIN_TITLE_WORDS = 4
 MIN_KEYWORDS = 3
-MIN_STUDY_WORDS = 50
-"""Of an abstract without its conclusion, for the conclusion to follow from it."""
-
-MIN_STUDY_SHARE = 0.25
-"""Of a conclusion's content words that the rest of the abstract holds; real ones have 0.6."""
-
-CONTINUES = re.compile(
-    r"(?:however|nevertheless|nonetheless|moreover|furthermore|additionally|in addition|also|but|"
-    r"and|hence|thus|therefore|consequently|on the other hand|conversely|in contrast|similarly|"
-    r"accordingly|so)\b",
-    re.IGNORECASE,
-)
-"""An answer that begins so goes on from something that a reader of the prompt did not see."""
-
-FINITE = re.compile(r"\b(?:was|were|is|are|had|has|have|did|do|does|we)\b", re.IGNORECASE)
-"""A word that only a whole sentence holds."""
 
 
 def fact_question(paper: Paper, seed: int) -> list[Draft]:
@@ -89,11 +80,11 @@ def fact_question(paper: Paper, seed: int) -> list[Draft]:
 
 def conclusion(paper: Paper, seed: int) -> list[Draft]:
     """The study without its conclusion, and the title if it is a question; answer: conclusion."""
-    study = _study_and_conclusion(paper)
+    study = study_and_conclusion(paper)
     if study is None:
         return []
     text, spans = study
-    question = _question(paper)
+    question = question_title(paper)
     if question:
         wording = _choose(QUESTION_WORDINGS, seed, paper, "conclusion")
         return [Draft(wording.format(title=question, text=text), spans)]
@@ -103,8 +94,8 @@ def conclusion(paper: Paper, seed: int) -> list[Draft]:
 def closed_book_conclusion(paper: Paper, seed: int) -> list[Draft]:
     """Only the title, if it is a question; answer: conclusion."""
     spans = category_spans(paper, "CONCLUSIONS")
-    question = _question(paper)
-    draft = _closed_book(paper, question, spans) if spans and question else None
+    question = question_title(paper)
+    draft = closed_book(paper, question, spans) if spans and question else None
     return [draft] if draft else []
 
 
@@ -119,9 +110,9 @@ def section_question(paper: Paper, seed: int) -> list[Draft]:
     for name in sorted(SECTION_WORDINGS, key=lambda name: _hash(seed, paper, name)):
         spans = category_spans(paper, name) or body_spans(paper, name)
         if title and n_words(paper, spans) >= MIN_SECTION_WORDS:
-            wordings = NOTE_WORDINGS if _are_notes(paper, spans) else SECTION_WORDINGS[name]
+            wordings = NOTE_WORDINGS if are_notes(paper, spans) else SECTION_WORDINGS[name]
             wording = _choose(wordings, seed, paper, f"wording {name}")
-            draft = _closed_book(paper, wording.format(title=title), spans)
+            draft = closed_book(paper, wording.format(title=title), spans)
             drafts += [draft] if draft else []
     return drafts
 
@@ -130,7 +121,7 @@ def summarise(paper: Paper, seed: int) -> list[Draft]:
     """The abstract without its conclusion, answer conclusion; or the whole one, answer title."""
     if len(paper.abstract.split()) < MIN_SUMMARY_WORDS:
         return []
-    study = _study_and_conclusion(paper)
+    study = study_and_conclusion(paper)
     if study:
         text, spans = study
         return [Draft(f"{_choose(SUMMARY_WORDINGS, seed, paper, 'summarise')}\n\n{text}", spans)]
@@ -181,7 +172,7 @@ def yes_no(paper: Paper, seed: int) -> list[Draft]:
     if not spans or found is None:
         return []
     question, is_yes = found
-    draft = _closed_book(paper, question, spans)
+    draft = closed_book(paper, question, spans)
     return [replace(draft, lead="Yes. " if is_yes else "No. ")] if draft else []
 
 
@@ -242,12 +233,12 @@ def rebuild_answer(example: Example, paper: Paper) -> str:
 
 
 def _example(paper: Paper, recipe: str, draft: Draft) -> Example:
-    joined = JOINERS.get(recipe, " ").join(span_text(paper, span) for span in draft.spans)
+    answer = draft.lead + joined(paper, draft.spans, JOINERS.get(recipe, " "))
     return Example(
         id=sha256_text(f"{recipe}|{paper.paper_id}|{draft.spans}")[:16],
         messages=[
             {"role": "user", "content": draft.prompt},
-            {"role": "assistant", "content": draft.lead + joined},
+            {"role": "assistant", "content": answer},
         ],
         recipe=recipe,
         recipe_version=RECIPE_VERSION,
@@ -268,45 +259,3 @@ def _hash(seed: int, paper: Paper, purpose: str) -> str:
 
 def _choose(wordings: Sequence[str], seed: int, paper: Paper, purpose: str) -> str:
     return wordings[int(_hash(seed, paper, purpose), 16) % len(wordings)]
-
-
-def _spans_text(paper: Paper, spans: Sequence[Span]) -> str:
-    return " ".join(span_text(paper, span) for span in spans)
-
-
-def _question(paper: Paper) -> str | None:
-    """The title if it asks, without the subtitle behind its question mark."""
-    title = title_text(paper)
-    question = title[: title.rfind("?") + 1]
-    asks = len(question.split()) >= MIN_TITLE_WORDS and not question.isupper()
-    return question if asks else None
-
-
-def _study_and_conclusion(paper: Paper) -> tuple[str, list[Span]] | None:
-    """The abstract without its conclusion, and the conclusion if it follows from that."""
-    spans = category_spans(paper, "CONCLUSIONS")
-    text = text_without_conclusion(paper)
-    answer = _spans_text(paper, spans)
-    if not spans or len(text.split()) < MIN_STUDY_WORDS:
-        return None
-    known = f"{paper.title} {text}"
-    if grounding.numbers(answer) - grounding.numbers(known):
-        return None
-    if grounding.content_share(answer, known) < MIN_STUDY_SHARE:
-        return None
-    return text, spans
-
-
-def _are_notes(paper: Paper, spans: Sequence[Span]) -> bool:
-    """Whether a part of an answer of several parts is no whole sentence: "Cohort study"."""
-    return len(spans) > 1 and not all(FINITE.search(span_text(paper, span)) for span in spans)
-
-
-def _closed_book(paper: Paper, prompt: str, spans: list[Span]) -> Draft | None:
-    """A draft whose prompt explains what its answer abbreviates; None if it begins midway."""
-    answer = _spans_text(paper, spans)
-    if CONTINUES.match(answer):
-        return None
-    short = unexplained(paper, prompt, answer)
-    listed = "; ".join(f"{name}, {long}" for name, long in short.items())
-    return Draft(f"{prompt}\n\nAbbreviations: {listed}." if listed else prompt, spans)

@@ -43,6 +43,11 @@ def span_text(paper: Paper, span: Span) -> str:
     return paper.texts[number]["text"][start:end] if number < len(paper.texts) else ""
 
 
+def joined(paper: Paper, spans: Sequence[Span], joiner: str = " ") -> str:
+    """The texts of several spans, one after the other."""
+    return joiner.join(span_text(paper, span) for span in spans)
+
+
 def n_words(paper: Paper, spans: Sequence[Span]) -> int:
     """Words of all spans together."""
     return sum(len(span_text(paper, span).split()) for span in spans)

@@ -15,6 +15,8 @@ _LABEL_BEFORE = re.compile(r"[\s:;,.–-]*(?:(?P<label>[A-Z][A-Za-z]+(?: [A-Za-z
 _LABEL_AFTER = re.compile(r"(?<=[.?!])\s*[A-Z]{4,}(?:[ /&,-]+[A-Z]*)*$")
 # a label that lost its own element: "... is unknown.AIM: A prospective study"
 _LABEL_INSIDE = re.compile(r"(?<=[.?!])\s?[A-Z]{3,}(?:[ /&]+[A-Z]{2,})*:\s")
+# PubMed marks so what an erratum changed
+_EDITED = re.compile(r"\[(?:corrected|sic)\]", re.IGNORECASE)
 _COMPLETE = re.compile(r".*[.?!][)\]\"'\u201d\u2019]*", re.DOTALL)
 _DANGLING = re.compile(
     r"\b(?:the|an?|of|in|on|to|for|from|by|with|and|or|but|is|are|was|were|than|that|which)$",
@@ -30,7 +32,8 @@ _NOTE = re.compile(
     r"^(?:funding\b|(?:this (?:work|study|research|trial) was )?"
     r"(?:financially )?(?:funded|supported|sponsored) by|financial support|"
     r"grant support|levels? of evidence\b|\u00a9|copyright\b|all rights reserved|published by|"
-    r"key ?words\b|(?:declaration of )?(?:conflicts?|competing) (?:of )?interests?\b|"
+    r"key ?words\b|medical subject headings|mesh terms\b|"
+    r"(?:declaration of )?(?:conflicts?|competing) (?:of )?interests?\b|"
     r"supplementa(?:ry|l) (?:data|material|information)|video abstract|registration\b)",
     re.IGNORECASE,
 )
@@ -136,7 +139,7 @@ def _after_label(text: str) -> int:
 def _is_whole(text: str) -> bool:
     """Whether it begins and ends as a sentence does."""
     first = text.split()[0]
-    if first.isalpha() and first.islower():
+    if (first.isalpha() and first.islower()) or _EDITED.search(text):
         return False
     if _COMPLETE.fullmatch(text):
         return True
