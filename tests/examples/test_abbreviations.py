@@ -27,9 +27,17 @@ def test_short_forms_are_found_with_their_long_forms() -> None:
         ("Does it help in lantern fever?", "LF was cured.", {}),
         ("Does it help in LF?", "LF was cured.", {}),
         ("Does it help?", "Lantern fever (LF) was cured; LF is rare.", {}),
+        ("Does it help?", "Two ills (LF and others) were cured.", {"LF": "lantern fever"}),
         ("Does it help?", "ALIs were rare, HALF were mild.", {"ALI": "acute lung injury"}),
     ],
-    ids=["unexplained", "long form asked", "short form asked", "in the answer", "plural"],
+    ids=[
+        "unexplained",
+        "long form asked",
+        "short form asked",
+        "in the answer",
+        "in brackets",
+        "plural",
+    ],
 )
 def test_only_what_neither_prompt_nor_answer_explains_is_listed(
     prompt: str, answer: str, found: dict[str, str]

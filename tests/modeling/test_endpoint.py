@@ -58,13 +58,13 @@ def test_a_refusal_without_text_is_an_empty_reply() -> None:
         Reply(body=b'{"choices": []}'),
         Reply(body=b'{"choices": [{"message": {"content": 5}}]}'),
         Reply(body=b'{"choices": [{"mess'),
-        Reply("late", delay_s=0.5),
+        Reply("late", delay_s=1.5),
     ],
     ids=["429", "429 and when", "500", "503", "html", "no choice", "no text", "cut", "timeout"],
 )
 def test_a_fault_that_may_pass_is_asked_again(fault: Reply) -> None:
     with serve([fault, GOOD]) as service:
-        assert endpoint(service.url, timeout_s=0.2).ask("Why?") == GOOD.text
+        assert endpoint(service.url, timeout_s=1.0).ask("Why?") == GOOD.text
     assert len(service.requests) == 2
 
 
@@ -77,9 +77,10 @@ def test_a_fault_that_may_pass_is_asked_again(fault: Reply) -> None:
             "gave up after 3 tries: HTTP 429. What was written is kept",
         ),
         (Reply(status=500), Unavailable, "gave up after 3 tries: HTTP 500"),
+        (Reply(body=b"{}"), Unavailable, "3 tries: the answer is no chat completion"),
         (Reply(delay_s=0.3), Unavailable, "gave up after 3 tries: ReadTimeout"),
     ],
-    ids=["429", "500", "timeout"],
+    ids=["429", "500", "no completion", "timeout"],
 )
 def test_a_fault_that_stays_is_an_error_that_says_how_to_go_on(
     fault: Reply, error: type[SourceError], text: str
@@ -113,6 +114,13 @@ def test_the_key_is_in_no_repr_log_or_error(caplog: pytest.LogCaptureFixture) ->
             one.ask("Why?")
     assert KEY not in repr(one) + str(error.value) + caplog.text
     assert "try 3: HTTP 500" in caplog.text
+
+
+def test_a_wait_that_is_too_long_ends_the_run_at_once() -> None:
+    fault = Reply(status=429, headers={"Retry-After": "3600"})
+    with serve([fault]) as service, pytest.raises(RateLimited, match="asks to wait 3600 s"):
+        endpoint(service.url).ask("Why?")
+    assert len(service.requests) == 1
 
 
 def test_nobody_there_is_one_line() -> None:

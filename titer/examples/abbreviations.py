@@ -43,7 +43,7 @@ def unexplained(paper: Paper, prompt: str, answer: str) -> dict[str, str]:
         short: long
         for short, long in introduced(paper).items()
         if _stands_in(short, answer)
-        and f"({short}" not in answer
+        and not re.search(rf"\({re.escape(short)}s?[);,]", answer)
         and not _stands_in(short, prompt)
         and long.lower() not in prompt.lower()
     }

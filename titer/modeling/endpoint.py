@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
@@ -18,7 +18,7 @@ from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
 logger = logging.getLogger(__name__)
 
 LONGEST_DELAY_S = 60.0
-"""Of one pause between two tries."""
+"""Of one pause between two tries; who asks for more is obeyed by stopping."""
 
 CONTINUE = "What was written is kept: run the same command again to continue"
 
@@ -137,12 +137,16 @@ class Endpoint:
             self._refuse(answer.status_code, answer.text, answer.headers.get("Retry-After"))
         return _content(answer.content)
 
-    def _refuse(self, status: int, text: str, retry_after: str | None) -> None:
+    def _refuse(self, status: int, text: str, retry_after: str | None) -> NoReturn:
         if 300 <= status < 500 and status not in _MAY_PASS:
             hint = " Set TITER_LLM_API_KEY" if status in (401, 403) else ""
             raise SourceError(f"{self.base_url}: HTTP {status}: {self.masked(text)}.{hint}")
         digits = (retry_after or "").strip()
-        raise _Unusable(f"HTTP {status}", float(digits) if digits.isdigit() else None)
+        after_s = float(digits) if digits.isdigit() else None
+        if after_s is not None and after_s > LONGEST_DELAY_S:
+            wait = f"it asks to wait {after_s:.0f} s"
+            raise RateLimited(f"{self.base_url}: HTTP {status}: {wait}. {CONTINUE}")
+        raise _Unusable(f"HTTP {status}", after_s)
 
 
 def _content(body: bytes) -> str:
