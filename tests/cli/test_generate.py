@@ -1,8 +1,11 @@
 """`titer papers generate`: ask a model about the papers in use, on one's own machine."""
 
 import json
+import subprocess
+import sys
+import time
 
-from tests.cli.conftest import Project
+from tests.cli.conftest import COMMAND, Project
 from tests.examples.papers import make_paper
 from tests.standin.llm import Reply, serve
 from titer import files
@@ -42,6 +45,29 @@ def test_an_endpoint_is_asked_and_a_second_run_goes_on(project: Project) -> None
     assert len(service.requests) == 3 and set(service.keys) == {f"Bearer {KEY}"}
     written = (project.root / OUT).read_text()
     assert KEY not in written + first.out + first.err + second.out + second.err
+
+
+def test_a_killed_run_loses_no_row_and_asks_nothing_twice(project: Project) -> None:
+    rows = [make_paper(n).to_json() for n in range(1, 13)]
+    files.write_jsonl(project.root / "data" / "papers" / "papers.jsonl.gz", rows)
+    with serve([Reply(json.dumps(ROWS), delay_s=0.2)]) as service:
+        command = (
+            "papers", "generate", "--endpoint", service.url, "--model", "my/model",
+            "--batch-size", "2",
+        )  # fmt: skip
+        killed = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *command], cwd=project.root, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while not (project.root / OUT).exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        killed.kill()
+        killed.wait()
+        done = project.titer(*command)
+    assert done.code == 0, done.err
+    written = [row["paper_id"] for row in files.read_jsonl(project.root / OUT)]
+    assert written == [row["paper_id"] for row in rows for _ in ROWS]
+    assert len(service.requests) <= 12 + 2
 
 
 def test_a_failing_endpoint_is_one_line_and_keeps_what_was_written(project: Project) -> None:
