@@ -29,7 +29,7 @@ from titer.runner import ROOT, Places, stage
 )
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
-    from titer.examples import build, folder
+    from titer.examples import build, folder, generated
     from titer.literature import collect, dedupe, excluded, select
     from titer.literature import files as papers_files
     from titer.literature.credentials import Credentials
@@ -47,7 +47,15 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     unique = dedupe.deduplicate(selected.kept)
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
-    built = build.build(unique.kept, cfg.examples, asked, duplicates=copies)
+    written = generated.gate(generated.read(at.reads.generated), unique.kept)
+    built = build.build(
+        unique.kept,
+        cfg.examples,
+        asked,
+        duplicates=copies,
+        extra=written.examples,
+        rejected=written.rejected,
+    )
     counts = folder.write(
         at.writes.papers,
         papers=unique.kept,

@@ -99,6 +99,9 @@ RECIPES = (
     "section_question",
     "summarise",
     "keywords",
+    "inference",
+    "cloze",
+    "yes_no",
 )
 """Names of the recipes that turn a paper into examples (titer/examples/recipes.py)."""
 

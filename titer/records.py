@@ -106,8 +106,9 @@ class Example(Record):
     source: str
     title: str
     spans: list[list[Any]]
-    """`[section, start, end]`: section is an index into Paper.texts, or -1 for the title.
-    The answer is the spans' texts joined by a space; start and end count characters."""
+    """`[section, start, end]`: section is an index into Paper.texts, or -1 for the title; start and
+    end count characters. The answer is the spans' texts joined by a space, of keywords by a comma.
+    Of yes_no it is that after one word; of `generated` the spans are the quote that supports it."""
     cluster_id: str
     split: str = ""
     """train or validation."""

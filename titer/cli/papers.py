@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from titer.cli import generate
 from titer.records import Example, Paper
 
 FINE_TUNES = ("qlora", "full")
@@ -18,7 +19,7 @@ def add(commands: Any) -> None:
     """Add the commands."""
     parser = commands.add_parser(
         "papers",
-        help="trace a training row, take a paper out, ask again for retractions",
+        help="trace a row, take a paper out, recheck retractions, let a model ask questions",
         description="Trace a training row to its paper and its raw bytes, take a paper out for "
         "good, or ask the services whether a paper has been retracted since. Example: "
         "titer papers why pmid:12345678",
@@ -37,6 +38,7 @@ def add(commands: Any) -> None:
                 + (" or an example's id (its beginning is enough)" if name == "why" else ""),
             )
         verb.set_defaults(run=function)
+    generate.add_verb(verbs)
 
 
 def why(arguments: argparse.Namespace) -> None:
