@@ -116,6 +116,19 @@ def test_a_benchmark_that_asks_everything_is_an_error() -> None:
         build([make_paper(1)], make_settings(), asked)
 
 
+def test_extra_rows_are_checked_counted_and_split_like_all_others() -> None:
+    rows = [
+        make_example("Why?", "So.", id="own1", paper_id="own:a", cluster_id="own:a", source="own"),
+        make_example("Why?", "So.", id="own2", paper_id="own:a", cluster_id="own:a", source="own"),
+        make_example("Asked?", "Yes.", id="own3", paper_id="pmid:5", cluster_id="pmid:5"),
+    ]
+    built = build(PAPERS, make_settings(), [LEAK], extra=rows)
+    assert [row.id for row in (*built.train, *built.validation) if row.id[:3] == "own"] == ["own1"]
+    listed = {row["example_id"]: row["rule"] for row in built.removed}
+    assert (listed["own2"], listed["own3"]) == ("duplicate", "A")
+    assert built.counts["years"]["not given"] == built.counts["sources"]["own"] == 1
+
+
 def test_a_heldout_row_counts_bytes() -> None:
     paper = make_paper(sections=[section("A", "Sjögren"), section("B", "x")], title="T")
     assert heldout_row(paper) == {

@@ -42,6 +42,7 @@ def build(
     benchmark: Sequence[BenchmarkText],
     *,
     duplicates: Sequence[Paper] = (),
+    extra: Sequence[Example] = (),
 ) -> Built:
     """Examples and held-out papers of a collection.
 
@@ -51,6 +52,7 @@ def build(
         benchmark: every question that is asked, in every wording.
         duplicates: the clusters' other members; no example comes from them, but the ids and
             titles of a whole cluster count as its own.
+        extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all.
 
     Raises:
         LeakError: the benchmark asks an example and `on_leak` is fail.
@@ -60,6 +62,7 @@ def build(
 
     bar = tqdm(papers, desc="examples", unit="paper", delay=5)
     made = [example for paper in bar for example in _examples(paper, settings)]
+    made += extra
     papers_by_id = {paper.paper_id: paper for paper in (*duplicates, *papers)}
     leaks = find_leaks(made, papers_by_id, benchmark)
     if leaks and settings.on_leak == OnLeak.fail:
@@ -115,6 +118,10 @@ def _cluster(paper: Paper) -> str:
     return paper.cluster_id or paper.paper_id
 
 
+def _year(paper: Paper | None) -> str:
+    return ((paper.pub_date if paper else None) or "")[:4] or "not given"
+
+
 def _rows(kept: Sequence[Example], splits: Mapping[str, str], name: str) -> list[Example]:
     rows = [replace(row, split=name) for row in kept if splits[row.cluster_id] == name]
     return sorted(rows, key=lambda row: row.id)
@@ -156,7 +163,7 @@ def _counts(
 ) -> dict[str, Any]:
     used = [row for name in rows for row in rows[name]]
     by_id = {paper.paper_id: paper for paper in papers}
-    years = ((by_id[row.paper_id].pub_date or "")[:4] for row in used)
+    years = (_year(by_id.get(row.paper_id)) for row in used)
     return {
         "papers": len(papers),
         "papers_without_examples": len(by_id.keys() - {example.paper_id for example in made}),
@@ -167,7 +174,7 @@ def _counts(
         "recipes": {name: _tally(row.recipe for row in rows[name]) for name in rows},
         "licences": _tally(row.license or "not given" for row in used),
         "sources": _tally(row.source for row in used),
-        "years": _tally(year or "not given" for year in years),
+        "years": _tally(years),
         "synthetic": sum(row.synthetic for row in used),
         "unassigned_labels": unassigned_labels(papers),
     }
