@@ -62,7 +62,8 @@ def test_a_leak_fails_where_that_is_wanted() -> None:
         build(PAPERS, settings, [LEAK])
     text = str(error.value)
     assert text.startswith(
-        "6 training examples hold what the benchmark asks: from pmid:5; items Q5; such as rule A, "
+        "6 training examples hold what the benchmark asks: 6 from 1 papers (pmid:5); 1 items: Q5; "
+        "such as rule A: 'pmid:5'. "
     )
     assert text.endswith("to leave the examples out and list them in removed.jsonl")
 

@@ -12,6 +12,7 @@ accents and mark-up do not matter. What says the same in other words only rule E
 """
 
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ BOILERPLATE_CLUSTERS = 20
 
 PAPER_SOURCES = frozenset({"pubmed", "arxiv"})
 """Boilerplate is forgiven to papers only, never to a user's own rows."""
+
+MAX_SHOWN = 100
+"""Characters of a matched text in an error; the ledger holds all of it."""
 
 _SENTENCE_END = re.compile(r"[.?!:]\s|[\n.?!]+")
 _HYPHENATED = re.compile(r"(?<=\w)[-\u2010]\s*\n\s*(?=\w)")
@@ -95,19 +99,36 @@ def find_leaks(
 
 
 def leak_text(leaks: Sequence[Leak]) -> str:
-    """One line for the error of `on_leak: fail`: how many examples, from where, which items."""
-    files = sorted({leak.paper_id.partition("#")[0].removeprefix("own:") for leak in leaks})
-    items = sorted({leak.item_id for leak in leaks})
+    """One line for the error of `on_leak: fail`: how many examples, from where, which items.
+
+    A user's own files are all named with their numbers, of papers and items the most frequent.
+    """
+    by_place = _examples_per((leak.paper_id.partition("#")[0], leak) for leak in leaks)
+    own = [f"{n} from {place[4:]}" for place, n in by_place.items() if place.startswith("own:")]
+    papers = {place: n for place, n in by_place.items() if not place.startswith("own:")}
+    if papers:
+        own.append(f"{sum(papers.values())} from {len(papers)} papers ({_few(list(papers))})")
+    items = _examples_per((leak.item_id, leak) for leak in leaks)
     n_examples = len({leak.example_id for leak in leaks})
-    first = leaks[0]
+    words_shared = textwrap.shorten(leaks[0].matched, MAX_SHOWN, placeholder=" ...")
     return (
-        f"{n_examples} training examples hold what the benchmark asks: from {_few(files)}; items "
-        f"{_few(items)}; such as rule {first.rule}, {first.matched!r}. Take them out, or set "
-        f"examples.on_leak=drop to leave the examples out and list them in removed.jsonl"
+        f"{n_examples} training examples hold what the benchmark asks: {', '.join(own)}; "
+        f"{len(items)} items: {_few(list(items), 10)}; such as rule {leaks[0].rule}: "
+        f"{words_shared!r}. Take them out, or set examples.on_leak=drop to leave the examples out "
+        f"and list them in removed.jsonl"
     )
 
 
-def _few(names: Sequence[str], n_shown: int = 5) -> str:
+def _examples_per(named: Iterable[tuple[str, Leak]]) -> dict[str, int]:
+    """Number of distinct examples per name, most frequent first."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, leak in named:
+        found[name].add(leak.example_id)
+    ordered = sorted(found, key=lambda name: (-len(found[name]), name))
+    return {name: len(found[name]) for name in ordered}
+
+
+def _few(names: Sequence[str], n_shown: int = 3) -> str:
     more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
     return ", ".join(names[:n_shown]) + more
 
