@@ -110,11 +110,12 @@ def leak_text(leaks: Sequence[Leak]) -> str:
         own.append(f"{sum(papers.values())} from {len(papers)} papers ({_few(list(papers))})")
     items = _examples_per((leak.item_id, leak) for leak in leaks)
     n_examples = len({leak.example_id for leak in leaks})
-    words_shared = textwrap.shorten(leaks[0].matched, MAX_SHOWN, placeholder=" ...")
+    first = min(leaks, key=lambda leak: (leak.paper_id, leak.example_id, leak.item_id))
+    matched = textwrap.shorten(first.matched, MAX_SHOWN, placeholder=" ...")
     return (
         f"{n_examples} training examples hold what the benchmark asks: {', '.join(own)}; "
-        f"{len(items)} items: {_few(list(items), 10)}; such as rule {leaks[0].rule}: "
-        f"{words_shared!r}. Take them out, or set examples.on_leak=drop to leave the examples out "
+        f"{len(items)} items: {_few(list(items), 10)}; such as rule {first.rule}: "
+        f"{matched!r}. Take them out, or set examples.on_leak=drop to leave the examples out "
         f"and list them in removed.jsonl"
     )
 

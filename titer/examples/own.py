@@ -210,6 +210,6 @@ def _text(row: Mapping[str, Any], key: str) -> str:
 def _cluster(given: str, messages: list[dict[str, str]], clusters: Mapping[str, str]) -> str:
     """That of the paper with this id, else one per given source, else one per question."""
     if given:
-        return clusters.get(normal_id(given)) or f"{OWN}:{given.casefold()}"
+        return clusters.get(normal_id(given)) or f"{OWN}:{normal_id(given)}"
     question = "\n".join(message["content"] for message in messages[:-1])
     return f"{OWN}:{files.sha256_text(' '.join(words(question)))[:16]}"
