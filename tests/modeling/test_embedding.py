@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from titer.errors import LoadError
 from titer.modeling.embedding import check_encoder_folder, embed, encoder
@@ -63,3 +64,13 @@ def test_weights_that_are_none_are_one_line(tiny_model: Path, tmp_path: Path) ->
     with pytest.raises(LoadError, match="no usable text encoder") as error:
         encoder(folder)
     assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_of_another_model_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"extra{number}" for number in range(2000)])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(LoadError, match=r"the tokenizer has \d+ entries and the model \d+: they"):
+        encoder(folder)

@@ -70,6 +70,12 @@ def _load(folder: Path) -> tuple[Any, Any]:
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise LoadError(f"{folder}: no usable text encoder: {reason}") from None
+    n_rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > n_rows:
+        raise LoadError(
+            f"{folder}: the tokenizer has {len(tokenizer)} entries and the model {n_rows}: they "
+            f"do not belong together"
+        )
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
             raise LoadError(f"{folder}: the tokenizer has neither padding nor end token")
