@@ -1,14 +1,16 @@
 """Collect papers and turn them into chat examples with answers.
 
-Reads the sample collection, the user's own files or the services, and the benchmark; writes the
-papers, the examples by split, the held-out papers, every count and the data card.
+Reads the sample collection, the user's own files or the services, the user's own training rows and
+the benchmark; writes the papers, the examples by split, the held-out papers, counts and data card.
     python -m stages.fetch_papers papers=sample        one run by hand, into runs/
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from titer.evaluation import benchmark
+from titer.literature import files as papers_files
 from titer.runner import ROOT, Places, stage
 
 
@@ -29,9 +31,8 @@ from titer.runner import ROOT, Places, stage
 )
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
-    from titer.examples import build, folder, generated
+    from titer.examples import build, folder, generated, own, planted
     from titer.literature import collect, dedupe, excluded, select
-    from titer.literature import files as papers_files
     from titer.literature.credentials import Credentials
 
     collection = collect.collect(
@@ -48,14 +49,26 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
     written = generated.gate(generated.read(at.reads.generated), unique.kept)
+    rows = own.read(at.reads.training, papers=selected.kept, excluded=listed)
+    rows.log()
+    similar = _similar(cfg.examples.encoder, at.reads.encoder)
     built = build.build(
         unique.kept,
         cfg.examples,
         asked,
         duplicates=copies,
-        extra=written.examples,
+        extra=[*written.examples, *rows.examples],
         rejected=written.rejected,
+        similar=similar,
     )
+    built.counts["planted"] = planted.self_test(
+        built.train,
+        {paper.paper_id: paper for paper in selected.kept},
+        asked,
+        similar=similar,
+        threshold=cfg.examples.encoder_threshold,
+    )
+    built.counts.update(rows.outcome([*built.train, *built.validation], built.removed))
     counts = folder.write(
         at.writes.papers,
         papers=unique.kept,
@@ -71,6 +84,16 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         title=cfg.domain.title,
     )
     folder.log(counts)
+
+
+def _similar(given: str | None, own: Path) -> Any:
+    """The text encoder of rule E, null without one."""
+    path = papers_files.own_path(given, root=ROOT, own=own, key="examples.encoder")
+    if path is None:
+        return None
+    from titer.modeling import embedding  # torch loads here, and only where rule E is on
+
+    return embedding.encoder(path)
 
 
 if __name__ == "__main__":

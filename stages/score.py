@@ -60,6 +60,7 @@ def score(cfg: Any, at: Places) -> None:
         contamination=leaks,
         lexicon=cfg.domain.lexicon,
     )
+    leaks = files.rounded(leaks | {"scores": scoring.clean_scores(stats, leaks)})
     context = sources.context(
         found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks
     )

@@ -138,3 +138,24 @@ def test_questions_of_ones_own_with_four_keys_are_accepted(project: Any) -> None
     given = f"questions: {OWN_QUESTIONS}/deep/mine.jsonl"
     params.write_text(params.read_text().replace("questions: null", given, 1))
     assert project.titer("check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        (
+            "models/base",
+            2,
+            "examples.encoder = 'models/base': must lie below data/own",
+        ),
+        ("data/own/encoder/none", 4, "encoder/none: no such model folder. Give one with config"),
+        ("data/own/encoder/bare", 4, "encoder/bare: no tokenizer.json. Save the encoder with a"),
+    ],
+    ids=["not watched", "missing", "no tokenizer"],
+)
+def test_an_unusable_encoder_is_refused(project: Any, given: str, code: int, message: str) -> None:
+    for name in ("config.json", "model.safetensors"):
+        project.write(f"data/own/encoder/bare/{name}", "{}")
+    params = project.root / "params.yaml"
+    params.write_text(params.read_text().replace("encoder: null", f"encoder: {given}", 1))
+    assert message in refused(project, code)

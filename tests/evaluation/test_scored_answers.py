@@ -103,3 +103,28 @@ def test_scoring_twice_gives_the_same_bytes_and_takes_seconds():
     ]
     assert dumps[0] == dumps[1]
     assert time.monotonic() - started < 20
+
+
+def test_the_clean_scores_leave_out_the_facts_that_examples_were_about():
+    contamination = {"remaining": [], "items": {}}
+    stats = m.run_score(m.tuned("qlora", m.gains), contamination=contamination)
+    items = [item for item in stats["items"] if "qlora" in item["arms"]]
+    wrong = [item["id"] for item in items if not item["arms"]["qlora"]["correct"]]
+    assert wrong
+    contamination["items"] = {f"{fact_id}:reverse:r1": 2 for fact_id in wrong} | {"Q001": 1}
+    scores = scoring.clean_scores(stats, contamination)
+    assert set(scores) == {"base", "base_4bit", "qlora"}
+    assert scores["qlora"] == {
+        "all": pytest.approx(stats["arms"]["qlora"]["metrics"]["closed_acc"]),
+        "clean": 1.0,
+        "n_all": len(items),
+        "n_clean": len(items) - len(wrong),
+    }
+
+
+def test_without_a_clean_fact_there_is_no_clean_score():
+    stats = m.run_score(m.tuned("qlora", m.gains))
+    items = {f"{item['id']}:forward:q1": 1 for item in stats["items"]}
+    scores = scoring.clean_scores(stats, {"items": items})["base"]
+    assert (scores["clean"], scores["n_clean"]) == (None, 0)
+    assert scoring.clean_scores(stats, {})["base"]["clean"] == scores["all"]

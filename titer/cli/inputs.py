@@ -23,6 +23,7 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         own = own_model(config.model.path, root=root, own=root / "data" / "own" / "model")
         check_model_folder(own or root)
     _check_papers(config, choices["domain"], root)
+    _check_encoder(config, root)
     domain = root / "data" / "benchmark" / choices["domain"]
     check_lock(domain, root / "data" / "benchmark" / "general")
     if config.eval.questions is not None:
@@ -58,3 +59,14 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
             f"{key}: no papers there. Put PubMed XML (.xml, .xml.gz) or arXiv Atom (.atom) into "
             f"{where}"
         )
+
+
+def _check_encoder(config: Config, root: Path) -> None:
+    from titer.literature.files import own_path
+
+    own = root / "data" / "own" / "encoder"
+    path = own_path(config.examples.encoder, root=root, own=own, key="examples.encoder")
+    if path is not None:
+        from titer.modeling.embedding import check_encoder_folder
+
+        check_encoder_folder(path)

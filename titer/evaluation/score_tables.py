@@ -1,10 +1,10 @@
-"""What else score writes from its statistics: metrics.json, the comparison table, failed gates.
+"""What else score writes from its statistics: metrics.json, tables, clean scores, failed gates.
 
 Invariant: metrics.json holds numbers only, two levels deep, at most 45 rows, and no row for an arm
 that did not run; `dvc metrics diff` drops lists and misprints everything else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from titer.evaluation.arms import ARMS, BASE_OF
@@ -102,6 +102,39 @@ def _table_row(
         **{key: primary.get(key) for key in COLUMNS},
         "verdict": comparison.get("verdict"),
     }
+
+
+def clean_scores(stats: Stats, contamination: Stats) -> dict[str, dict[str, Any]]:
+    """Closed accuracy of each arm on all test facts, and on those that no example was about.
+
+    Args:
+        contamination: content of contamination.json; a fact is clean where `items` names none of
+            its wordings: no example was removed for it, and none is left that asks it.
+    Returns:
+        `{arm: {all, clean, n_all, n_clean}}` for the arms that ran; null where there is no item.
+    """
+    touched = {str(item_id).partition(":")[0] for item_id in contamination.get("items", {})}
+    scores = {}
+    for name, block in stats["arms"].items():
+        if block["status"] != "ok":
+            continue
+        correct = {
+            item["id"]: item["arms"][name]["correct"]
+            for item in stats["items"]
+            if name in item["arms"]
+        }
+        clean = [hit for fact_id, hit in correct.items() if fact_id not in touched]
+        scores[name] = {
+            "all": _mean(correct.values()),
+            "clean": _mean(clean),
+            "n_all": len(correct),
+            "n_clean": len(clean),
+        }
+    return scores
+
+
+def _mean(outcomes: Collection[bool]) -> float | None:
+    return sum(outcomes) / len(outcomes) if outcomes else None
 
 
 def failed_gates(stats: Stats) -> list[str]:

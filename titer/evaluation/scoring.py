@@ -14,12 +14,24 @@ from titer.evaluation.arm_scores import ArmScores, Selection
 from titer.evaluation.arms import BASE_OF, Arm, ArmInput
 from titer.evaluation.choices import SEEN, Choice
 from titer.evaluation.comparing import Block, Pair
-from titer.evaluation.score_tables import comparison_table, failed_gates, metrics_rows
+from titer.evaluation.score_tables import (
+    clean_scores,
+    comparison_table,
+    failed_gates,
+    metrics_rows,
+)
 from titer.evaluation.statistics import Interval, holm
 from titer.evaluation.verdict import Primary, Retention
 from titer.records import Example, Fact, Question
 
-__all__ = ["ArmInput", "comparison_table", "failed_gates", "metrics_rows", "score"]
+__all__ = [
+    "ArmInput",
+    "clean_scores",
+    "comparison_table",
+    "failed_gates",
+    "metrics_rows",
+    "score",
+]
 
 SCHEMA_VERSION = 1
 

@@ -12,7 +12,8 @@ from typing import Any
 from titer.config import ExamplesSettings, OnLeak
 from titer.errors import DataError, LeakError
 from titer.examples.caps import cap
-from titer.examples.decontaminate import Leak, find_leaks
+from titer.examples.decontaminate import Leak, find_leaks, leak_text
+from titer.examples.paraphrase import Similar
 from titer.examples.placebo import exchanged
 from titer.examples.recipes import paper_examples
 from titer.examples.sections import unassigned_labels
@@ -47,6 +48,7 @@ def build(
     duplicates: Sequence[Paper] = (),
     extra: Sequence[Example] = (),
     rejected: Sequence[Leak] = (),
+    similar: Similar | None = None,
 ) -> Built:
     """Examples and held-out papers of a collection.
 
@@ -56,8 +58,10 @@ def build(
         benchmark: every question that is asked, in every wording.
         duplicates: the clusters' other members; no example comes from them, but the ids and
             titles of a whole cluster count as its own.
-        extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all.
+        extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all,
+            but no row is held out that no held-out paper stands for.
         rejected: rows that never became examples, for ledger and counts.
+        similar: the text encoder of rule E; null leaves the rule out.
 
     Raises:
         LeakError: the benchmark asks an example and `on_leak` is fail.
@@ -69,19 +73,16 @@ def build(
     made = [example for paper in bar for example in _examples(paper, settings)]
     made += extra
     papers_by_id = {paper.paper_id: paper for paper in (*duplicates, *papers)}
-    leaks = find_leaks(made, papers_by_id, benchmark)
+    leaks = find_leaks(
+        made, papers_by_id, benchmark, similar=similar, threshold=settings.encoder_threshold
+    )
     if leaks and settings.on_leak == OnLeak.fail:
-        raise LeakError(_leak_text(leaks))
+        raise LeakError(leak_text(leaks))
     leaked = {leak.example_id for leak in leaks}
     kept, repeats = without_repeats(example for example in made if example.id not in leaked)
     if not kept:
         raise DataError(_nothing_text(papers, made, leaked))
-    splits = assign(
-        {example.cluster_id for example in kept},
-        seed=settings.seed,
-        validation_share=settings.validation_share,
-        heldout_share=settings.heldout_share,
-    )
+    splits = _splits(kept, {_cluster(paper) for paper in papers}, settings)
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
     rows["train"], capped = cap(rows["train"], papers_by_id, settings)
     if settings.exchange_answers:
@@ -126,6 +127,21 @@ def _examples(paper: Paper, settings: ExamplesSettings) -> list[Example]:
     )
 
 
+def _splits(
+    kept: Sequence[Example], of_papers: set[str], settings: ExamplesSettings
+) -> dict[str, str]:
+    splits = assign(
+        {example.cluster_id for example in kept},
+        seed=settings.seed,
+        validation_share=settings.validation_share,
+        heldout_share=settings.heldout_share,
+    )
+    for cluster, split in splits.items():
+        if split == "heldout" and cluster not in of_papers:  # a row cannot be held out
+            splits[cluster] = "train"
+    return splits
+
+
 def _cluster(paper: Paper) -> str:
     return paper.cluster_id or paper.paper_id
 
@@ -141,18 +157,6 @@ def _rows(kept: Sequence[Example], splits: Mapping[str, str], name: str) -> list
 
 def _ledger_order(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (row["paper_id"], row["example_id"], row["rule"], row["item_id"])
-
-
-def _leak_text(leaks: Sequence[Leak]) -> str:
-    shown = "; ".join(
-        f"rule {leak.rule}, {leak.paper_id} and {leak.item_id}: {leak.matched!r}"
-        for leak in leaks[:3]
-    )
-    n_examples = len({leak.example_id for leak in leaks})
-    return (
-        f"{n_examples} training examples hold what the benchmark asks ({shown}). Take these papers "
-        f"out, or set examples.on_leak=drop to leave the examples out and list them"
-    )
 
 
 def _nothing_text(papers: Sequence[Paper], made: Sequence[Example], leaked: set[str]) -> str:

@@ -153,12 +153,13 @@ def _damaged(faults: list[str], n_files: int) -> FormatError:
     return FormatError(f"{shown}{others}. Replace or remove {'it' if len(faults) == 1 else 'them'}")
 
 
-def own_path(given: str | None, *, root: Path, own: Path) -> Path | None:
-    """The user's file or folder of papers.
+def own_path(given: str | None, *, root: Path, own: Path, key: str = "papers.path") -> Path | None:
+    """A file or folder of the user's own that a setting names.
 
     Args:
-        given: `papers.path`, relative to `root`.
-        own: data/own/<domain>/papers, which DVC watches.
+        given: value of the setting, relative to `root`.
+        own: folder below data/own that DVC watches.
+        key: the setting, for the message.
 
     Raises:
         ConfigError: it lies where DVC would not see it change.
@@ -168,5 +169,5 @@ def own_path(given: str | None, *, root: Path, own: Path) -> Path | None:
     path = (root / given).resolve()
     if not path.is_relative_to(own.resolve()):
         where = own.relative_to(root) if own.is_relative_to(root) else own
-        raise ConfigError(f"papers.path = {given!r}: must lie below {where}, which DVC watches")
+        raise ConfigError(f"{key} = {given!r}: must lie below {where}, which DVC watches")
     return path
