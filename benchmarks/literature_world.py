@@ -31,6 +31,17 @@ DOMAIN = DomainSettings("Stand-in", ["words"], ["all:words"], lexicon=[])
 
 
 @dataclass(frozen=True)
+class Gate:
+    """One measured figure and its bound."""
+
+    gate: str
+    what: str
+    figure: str
+    bound: str
+    ok: bool
+
+
+@dataclass(frozen=True)
 class Scale:
     """How large a measurement is."""
 
@@ -45,9 +56,9 @@ class Scale:
     """The same where faults and kills are to be many."""
     pace: float = 1.0
     """Factor of every gap between requests: 1 is what the services ask for."""
-    rate_s: float = 20.0
+    rate_s: float = 15.0
     """Seconds over which a rate is measured."""
-    n_parsed: int = 25_000
+    n_parsed: int = 10_000
     timeout_s: float = 2.0
     """Of a stalled answer."""
 
