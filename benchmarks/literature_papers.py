@@ -94,7 +94,7 @@ def examples(world: World) -> Iterator[Gate]:
     figure = f"{recall['caught']} of {recall['of']}"
     yield Gate("G7", "planted leaks, rules A to D", figure, "4 of 4", recall["recall"] == 1)
     yield _traced(world, built, kept)
-    changed = replace(settings, recipes=settings.recipes[-2:])
+    changed = replace(settings, recipes=["section_question", "summarise"])
     rows = _built(papers[:2000], changed, asked)[1].train
     made = sorted({row.recipe for row in rows})
     figure = f"no service runs; {len(rows)} examples by {', '.join(made)}"
