@@ -91,8 +91,8 @@ def _faulty(world: World, clean: Any) -> Iterator[Gate]:
         n = len(server.journal)
     equal = code == 0 and live.written(job.out) == clean
     figure = f"equal bytes: {equal}; {len(met)} faulty of {n} answers, {len(kinds)} kinds"
-    ok = equal and len(kinds) >= 15 and len(met) >= 0.2 * n
-    yield Gate("G1", "30 % faulty answers", figure, "equal, >= 15 kinds", ok)
+    ok = equal and len(kinds) >= 15 and len(met) >= 0.25 * n
+    yield Gate("G1", "30 % faulty answers", figure, "equal, >= 15 kinds, 25 %", ok)
     if code:
         print(log[-2000:], file=sys.stderr)
 
