@@ -46,7 +46,7 @@ def main() -> None:
             print(f"| {gate.gate:3} | {gate.what:38} | {gate.figure:66} | {gate.bound:22} | "
                   f"{'ok' if gate.ok else 'FAILS'} |", flush=True)  # fmt: skip
     timing = {"wall_s": round(time.monotonic() - began), "cpu_s": round(sum(os.times()[:4]))}
-    spent = f"{timing['wall_s']} s, {timing['cpu_s']} s of them CPU time"
+    spent = f"{timing['wall_s']} s, {timing['cpu_s']} s of CPU time"
     print(f"{sum(gate.ok for gate in gates)} of {len(gates)} hold, {spent}")
     if chosen.out:
         machine = {"python": platform.python_version(), "cores": os.cpu_count()}
