@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from tests.examples.papers import LONG, make_paper, section
 from titer import config
 from titer.errors import DataError
-from titer.examples.recipes import RECIPES, paper_examples, rebuild_answer, title_text
+from titer.examples.recipes import (
+    MAX_BODY_WORDS,
+    RECIPES,
+    paper_examples,
+    rebuild_answer,
+    title_text,
+)
 from titer.records import Example, Paper
 
 UNSTRUCTURED = make_paper(
@@ -74,6 +80,37 @@ def test_sections_of_one_category_make_one_answer() -> None:
     example = made(make_paper(sections=parts), "section_question")[0]
     assert example.answer == "A walk along the shore. One harbour."
     assert example.spans == [[0, 1, 24], [1, 0, 12]]
+
+
+BODY = [
+    section("Introduction", f"{LONG} The usual name of lantern fever is lamp itch."),
+    section("Methods", "We held the lamps in the left hand."),
+]
+
+
+def test_fact_question_reads_the_full_text_after_the_abstract() -> None:
+    examples = made(make_paper(body=BODY), "fact_question")
+    assert [example.spans[0][0] for example in examples] == [3, 5]
+    assert examples[1].answer == "lamp itch"
+
+
+def test_section_question_takes_from_the_full_text_what_the_abstract_lacks() -> None:
+    paper = make_paper(sections=[section("", LONG)], body=BODY)
+    answers = {example.answer: example for example in made(paper, "section_question")}
+    assert set(answers) == {part["text"] for part in BODY}
+    example = answers[BODY[1]["text"]]
+    assert example.spans == [[2, 0, 35]]
+    assert rebuild_answer(example, paper) == example.answer
+
+
+def test_section_question_prefers_the_abstract_to_the_full_text() -> None:
+    assert made(make_paper(body=BODY), "section_question") == made(make_paper(), "section_question")
+
+
+def test_section_question_gives_a_long_section_of_the_full_text_whole_or_not_at_all() -> None:
+    body = [*BODY, section("Materials", "word " * MAX_BODY_WORDS)]
+    paper = make_paper(sections=[section("", LONG)], body=body)
+    assert [example.answer for example in made(paper, "section_question")] == [BODY[0]["text"]]
 
 
 def test_wordings_differ_between_papers_and_stay_with_the_seed() -> None:

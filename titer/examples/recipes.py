@@ -12,7 +12,7 @@ from typing import Any
 
 from titer.errors import DataError
 from titer.examples.mining import mine
-from titer.examples.sections import section_numbers
+from titer.examples.sections import body_numbers, section_numbers
 from titer.examples.wordings import (
     CONCLUSION_WORDINGS,
     KEYWORD_WORDINGS,
@@ -35,6 +35,9 @@ JOINERS = {"keywords": ", "}
 
 MIN_SUMMARY_WORDS = 100
 MIN_SECTION_WORDS = 5
+MAX_BODY_WORDS = 200
+"""Of a section of the full text as an answer; the sections of abstracts are shorter."""
+
 MIN_KEYWORDS = 3
 
 Span = list[Any]
@@ -52,7 +55,7 @@ class Draft:
 def fact_question(paper: Paper, seed: int) -> list[Draft]:
     """Closed-book questions mined from single sentences; the answers are short."""
     drafts = []
-    for number, section in enumerate(paper.sections):
+    for number, section in enumerate(paper.texts):
         for found in mine(section["text"], f"{paper.title} {paper.abstract}"):
             drafts.append(Draft(found.question, [[number, found.start, found.end]]))
     return drafts
@@ -79,12 +82,16 @@ def closed_book_conclusion(paper: Paper, seed: int) -> list[Draft]:
 
 
 def section_question(paper: Paper, seed: int) -> list[Draft]:
-    """A question about one section by the title alone, for each category, in a seeded order."""
+    """A question about one section by the title alone, for each category, in a seeded order.
+
+    Where the abstract has no section of a category, the open full text may answer, if all that it
+    says under that heading is short enough to be given whole.
+    """
     title = title_text(paper)
     drafts = []
     for name in sorted(SECTION_WORDINGS, key=lambda name: _hash(seed, paper, name)):
-        spans = _category_spans(paper, name)
-        n_words = sum(len(_span_text(paper, span).split()) for span in spans)
+        spans = _category_spans(paper, name) or _body_spans(paper, name)
+        n_words = _n_words(paper, spans)
         if title and n_words >= MIN_SECTION_WORDS:
             wording = _choose(SECTION_WORDINGS[name], seed, paper, f"wording {name}")
             drafts.append(Draft(wording.format(title=title), spans))
@@ -200,7 +207,7 @@ def _span_text(paper: Paper, span: Span) -> str:
     number, start, end = span
     if number == TITLE:
         return paper.title[start:end]
-    return paper.sections[number]["text"][start:end] if number < len(paper.sections) else ""
+    return paper.texts[number]["text"][start:end] if number < len(paper.texts) else ""
 
 
 def _title_span(paper: Paper) -> Span:
@@ -213,8 +220,18 @@ def _category_spans(paper: Paper, name: str) -> list[Span]:
     return [_section_span(paper, number) for number in section_numbers(paper, name)]
 
 
+def _body_spans(paper: Paper, name: str) -> list[Span]:
+    """All that the body says under one heading, or nothing where that is too long for an answer."""
+    spans = [_section_span(paper, number) for number in body_numbers(paper, name)]
+    return spans if _n_words(paper, spans) <= MAX_BODY_WORDS else []
+
+
+def _n_words(paper: Paper, spans: Sequence[Span]) -> int:
+    return sum(len(_span_text(paper, span).split()) for span in spans)
+
+
 def _section_span(paper: Paper, number: int) -> Span:
-    text = paper.sections[number]["text"]
+    text = paper.texts[number]["text"]
     start = len(text) - len(text.lstrip())
     return [number, start, start + len(text.strip())]
 
