@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,7 +41,21 @@ class Request:
     endpoint: str
     parameters: dict[str, str]
     in_flight: int
+    path: str = ""
     status: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint answers where a body alone does not say it."""
+
+    body: bytes
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Endpoint = Callable[[Request], "bytes | Answer | None"]
+"""Answers a request; None leaves it to the endpoint of that name that is built in."""
 
 
 class Server:
@@ -55,6 +69,7 @@ class Server:
         found: Mapping[str, list[str]] | None = None,
         rates: tuple[int, int] | None = None,
         arxiv_gap_s: float = 0.0,
+        extra: Mapping[str, Endpoint] | None = None,
         port: int = 0,
     ) -> None:
         """Nothing is served before the context is entered.
@@ -65,11 +80,13 @@ class Server:
             found: what a query finds; any other query finds everything.
             rates: requests per second without and with a key, enforced.
             arxiv_gap_s: seconds between arXiv requests, enforced, one at a time.
+            extra: further endpoints by the last part of their path, asked before those built in.
             port: 0 takes a free one.
         """
         self.records = dict(records or {})
         self.entries = dict(entries or {})
         self.found = dict(found or {})
+        self.extra = dict(extra or {})
         self.rates = rates
         self.arxiv_gap_s = arxiv_gap_s
         self.faults: dict[str, deque[Fault | None]] = defaultdict(deque)
@@ -130,6 +147,8 @@ class Server:
             self.last_arxiv = request.at
             at_once = self.arxiv_gap_s > 0 and request.in_flight > 1
             return Fault("status", 429, body=b"Rate exceeded.") if close or at_once else None
+        if not request.path.startswith("/entrez/"):
+            return None
         if not (request.parameters.get("tool") and request.parameters.get("email")):
             return Fault("status", 400, body=b"tool and email are needed")
         if self.rates is None:
@@ -178,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         with standin.lock:
             standin.in_flight[endpoint] += 1
             here = standin.in_flight[endpoint]
-            self.entry = Request(time.monotonic(), self.command, endpoint, q, here)
+            self.entry = Request(time.monotonic(), self.command, endpoint, q, here, parts.path)
             standin.journal.append(self.entry)
             script = standin.faults[endpoint]
             fault = standin.refusal(self.entry) or (script.popleft() if script else None)
@@ -189,11 +208,16 @@ class _Handler(BaseHTTPRequestHandler):
                 standin.in_flight[endpoint] -= 1
 
     def _answer(self, endpoint: str, q: dict[str, str], fault: Fault | None) -> None:
-        if fault is None or not self._failed(endpoint, fault):
-            body = {"esearch": self._esearch, "efetch": self._efetch, "query": self._query}.get(
-                endpoint, lambda q, fault: HTML
-            )(q, fault)
-            self._send(changed(fault, body), fault)
+        if fault is not None and self._failed(endpoint, fault):
+            return
+        extra = self.server.standin.extra.get(endpoint)
+        answer = extra(self.entry) if extra else None
+        if answer is None:
+            inner = {"esearch": self._esearch, "efetch": self._efetch, "query": self._query}
+            answer = inner[endpoint](q, fault) if endpoint in inner else HTML
+        if isinstance(answer, bytes):
+            answer = Answer(answer)
+        self._send(changed(fault, answer.body), fault, answer.status, answer.headers)
 
     def _failed(self, endpoint: str, fault: Fault) -> bool:
         """Whether the fault is the whole answer."""
@@ -213,11 +237,17 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def _send(self, body: bytes, fault: Fault | None, status: int = 200) -> None:
+    def _send(
+        self,
+        body: bytes,
+        fault: Fault | None,
+        status: int = 200,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
         kind = fault.kind if fault else ""
         self.entry.status = status
         self.send_response(status)
-        for name, value in fault.headers if fault else []:
+        for name, value in [*headers, *(fault.headers if fault else [])]:
             self.send_header(name, value)
         self.send_header("Content-Type", "text/xml; charset=UTF-8")
         if kind == "cut_chunked":
