@@ -30,7 +30,7 @@ from titer.runner import ROOT, Places, stage
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
     from titer.examples import build, folder
-    from titer.literature import collect, dedupe, select
+    from titer.literature import collect, dedupe, retractions, select
     from titer.literature import files as papers_files
     from titer.literature.credentials import Credentials
 
@@ -41,6 +41,9 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ),
+        retractions=retractions.table_path(
+            cfg.papers.retraction_watch.source, root=ROOT, own=at.reads.retractions
+        ),
     )
     excluded = select.read_excluded(at.reads.excluded)
     selected = select.select(collection.papers, cfg.examples, excluded=excluded)

@@ -1,5 +1,6 @@
 """Settings that point at the stand-in server, with gaps and timeouts scaled down."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -161,3 +162,19 @@ def examples_settings() -> ExamplesSettings:
 def cache(tmp_path: Path) -> Cache:
     """An empty cache."""
     return Cache(tmp_path / "cache", "2030-12-31", offline=False)
+
+
+@pytest.fixture
+def access(cache: Cache, credentials: Credentials) -> Any:
+    """What the optional sources need, with short pauses."""
+    from titer.literature.enrich import Access
+    from titer.literature.http import Pacer
+
+    return Access(
+        cache,
+        credentials,
+        ncbi=Pacer(0.002),
+        arxiv=Pacer(0.002),
+        watched=lambda line: contextlib.nullcontext(),
+        backoff_s=0.002,
+    )

@@ -17,8 +17,9 @@ from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, SourceError
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
+from titer.literature.enrich import Access, asks_services, enrich, switched_on
 from titer.literature.files import read_papers
-from titer.literature.http import Line
+from titer.literature.http import Line, Pacer
 from titer.literature.parse import Parsed, parse_atom, parse_pubmed
 from titer.records import Paper
 
@@ -78,6 +79,7 @@ def collect(
     own: Path | None,
     cache: Path,
     credentials: Credentials | None,
+    retractions: Path | None = None,
 ) -> Collection:
     """Papers from the source that the settings name.
 
@@ -86,39 +88,82 @@ def collect(
         domain: what is searched.
         sample: folder of the sample collection.
         own: file or folder of a user's own papers; read when the source is files.
-        cache: folder of raw responses; used when the source is live.
-        credentials: of a live run.
+        cache: folder of raw responses; used when a service is asked.
+        credentials: of a run that asks a service.
+        retractions: file of the Retraction Watch table; None where its source is an address.
 
     Raises:
         ConfigError: a live run without an e-mail address.
         DataError: files that are missing, empty or damaged (FormatError).
         SourceError: a service failed, a query finds nothing, or offline misses an answer.
     """
+    credentials = credentials or Credentials()
     if settings.source == PapersSource.live:
-        return _live(settings, domain, cache, credentials or Credentials())
+        return _live(settings, domain, cache, credentials, retractions)
     path = sample if settings.source == PapersSource.sample else own
     if path is None:
         raise ConfigError(f"papers.path = {settings.path!r}: name a file or folder of papers")
     parsed = read_papers(path)
     gathered = _Gathered()
     gathered.add(parsed)
-    return gathered.collection({"source": str(settings.source), "files": parsed.files})
+    ids: dict[str, Any] = {"source": str(settings.source), "files": parsed.files}
+    if settings.source == PapersSource.files:
+        papers = list(gathered.papers.values())
+        ids |= _enriched_files(papers, settings, cache, credentials, retractions)
+    elif switched_on(settings):
+        log.warning("papers.source=sample asks no further source: %s", switched_on(settings))
+    return gathered.collection(ids)
+
+
+def _enriched_files(
+    papers: list[Paper],
+    settings: PapersSettings,
+    folder: Path,
+    credentials: Credentials,
+    table: Path | None,
+) -> dict[str, Any]:
+    """What further sources add to a user's own files; a service's answers go by the snapshot."""
+    if not asks_services(settings, table):
+        return enrich(papers, settings, None, table=table)
+    cache = Cache(folder, _checked_date(settings.snapshot), offline=settings.offline)
+    access = _access(settings, cache, credentials)
+    with cache.locked():
+        return enrich(papers, settings, access, table=table)
+
+
+def _access(settings: PapersSettings, cache: Cache, credentials: Credentials) -> Access:
+    """One pacer per service, shared by all that ask it."""
+    from titer.literature.pubmed import ncbi_pacer
+
+    return Access(
+        cache,
+        credentials,
+        ncbi=ncbi_pacer(settings.pubmed, credentials),
+        arxiv=Pacer(settings.arxiv.gap_s),
+        watched=lambda line: _Counted(line, cache),
+    )
 
 
 def _live(
-    settings: PapersSettings, domain: DomainSettings, folder: Path, credentials: Credentials
+    settings: PapersSettings,
+    domain: DomainSettings,
+    folder: Path,
+    credentials: Credentials,
+    table: Path | None,
 ) -> Collection:
     if settings.pubmed.enabled and domain.pubmed_queries and not settings.offline:
         credentials.require_email()
     snapshot = _checked_date(settings.snapshot)
     cache = Cache(folder, snapshot, offline=settings.offline)
+    access = _access(settings, cache, credentials)
     gathered = _Gathered()
     ids: dict[str, Any] = {"source": "live", "snapshot": snapshot, "pubmed": [], "arxiv": []}
     with cache.locked():
         if settings.pubmed.enabled:
-            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, cache, credentials)
+            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, access)
         if settings.arxiv.enabled:
-            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, cache, credentials)
+            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, access)
+        ids |= enrich(list(gathered.papers.values()), settings, access, table=table)
     if not gathered.papers and not settings.allow_no_hits:
         raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
     return gathered.collection(ids)
@@ -138,8 +183,7 @@ def _pubmed(
     settings: PapersSettings,
     queries: list[str],
     gathered: _Gathered,
-    cache: Cache,
-    credentials: Credentials,
+    access: Access,
 ) -> list[dict[str, Any]]:
     from titer.literature.pubmed import PubmedClient
 
@@ -147,14 +191,15 @@ def _pubmed(
         settings.pubmed,
         timeout_s=settings.timeout_s,
         max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
+        credentials=access.credentials,
+        cache=access.cache,
+        pacer=access.ncbi,
     )
     rows: list[dict[str, Any]] = []
     asked: dict[str, list[str]] = {}
-    with _Counted(client.line, cache):
+    with access.watched(client.line):
         for number, query in enumerate(queries, 1):
-            found = client.find(query, until=cache.folder.name)
+            found = client.find(query, until=access.cache.folder.name)
             row = _row(f"pubmed:{number}", found.query, found.until, found.count, found.ids)
             rows.append({**row, "warnings": found.warnings})
             _check_hits(row, settings)
@@ -187,8 +232,7 @@ def _arxiv(
     settings: PapersSettings,
     queries: list[str],
     gathered: _Gathered,
-    cache: Cache,
-    credentials: Credentials,
+    access: Access,
 ) -> list[dict[str, Any]]:
     from titer.literature.arxiv_api import ArxivClient
 
@@ -196,13 +240,14 @@ def _arxiv(
         settings.arxiv,
         timeout_s=settings.timeout_s,
         max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
+        credentials=access.credentials,
+        cache=access.cache,
+        pacer=access.arxiv,
     )
     rows: list[dict[str, Any]] = []
-    with _Counted(client.line, cache):
+    with access.watched(client.line):
         for number, query in enumerate(queries, 1):
-            pages = client.fetch(query, until=cache.folder.name)
+            pages = client.fetch(query, until=access.cache.folder.name)
             plain = [re.sub(r"v\d+$", "", name) for name in pages.ids]
             row = _row(f"arxiv:{number}", pages.query, pages.until, pages.count, plain)
             rows.append(row)
