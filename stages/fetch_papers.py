@@ -40,7 +40,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         sample=at.reads.sample,
         own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
         cache=at.home / cfg.papers.cache_dir,
-        credentials=Credentials.from_environment(os.environ),
+        credentials=Credentials.from_environment(os.environ, at.home / ".env"),
         retractions=retractions.table_path(
             cfg.papers.retraction_watch.source, root=ROOT, own=at.reads.retractions
         ),

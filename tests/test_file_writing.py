@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from titer import files
-from titer.errors import FormatError
+from titer.errors import DataError, FormatError
 
 
 def failing(*_: Any) -> None:
@@ -23,11 +23,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
     monkeypatch.setattr(os, call, failing)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DataError, match=r"a\.txt: the disk is full \(No space left on device\)"):
         files.write_text(path, "new")
     monkeypatch.undo()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot be written \(.*\)\. Make its folder writable"):
+        files.write_text(tmp_path / "file" / "a.txt", "new")
 
 
 def test_a_row_that_json_lacks_leaves_the_old_file(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 Invariant: a reader sees the old file or the new one, never half of one.
 """
 
+import contextlib
 import csv
+import errno
 import gzip
 import hashlib
 import io
@@ -14,14 +16,44 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from titer.errors import FormatError
+from titer.errors import DataError, FormatError
 
 TIME_FIELDS = frozenset({"time_seconds", "timestamp", "timing"})
 """The only fields that may differ between two runs of the same work (see `without_times`)."""
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write a path into one line.
+
+    Raises:
+        DataError: the disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        words = error.strerror or type(error).__name__
+        if error.errno in _FULL:
+            cause, cure = f"the disk is full ({words})", "Free some space"
+        else:
+            cause, cure = f"cannot be written ({words})", "Make its folder writable"
+        raise DataError(f"{path}: {cause}. {cure} and run the same command again") from None
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically, making its folder; mode 0644 whatever the umask of a temporary."""
+    """Write a file atomically, making its folder; mode 0644 whatever the umask of a temporary.
+
+    Raises:
+        DataError: it cannot be written; what was there before is still there.
+    """
+    with writing(path):
+        _write_bytes(path, content)
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

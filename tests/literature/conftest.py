@@ -1,6 +1,5 @@
 """Settings that point at the stand-in server, with gaps and timeouts scaled down."""
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from titer.config import (
     RetractionWatchSettings,
 )
 from titer.literature.cache import Cache
+from titer.literature.collect import Collection, collect
 from titer.literature.credentials import Credentials
 
 EMAIL, KEY = "someone@example.org", "0123456789abcdefSECRET"
@@ -165,16 +165,39 @@ def cache(tmp_path: Path) -> Cache:
 
 
 @pytest.fixture
+def run(
+    papers_settings: PapersSettings,
+    domain: DomainSettings,
+    credentials: Credentials,
+    tmp_path: Path,
+) -> Callable[..., Collection]:
+    """Collects with changed settings of the papers."""
+
+    def collected(credentials: Any = credentials, **changes: Any) -> Collection:
+        return collect(
+            replace(papers_settings, **changes),
+            domain,
+            sample=tmp_path / "sample",
+            own=tmp_path / "own",
+            cache=tmp_path / "cache",
+            credentials=credentials,
+        )
+
+    return collected
+
+
+@pytest.fixture
 def access(cache: Cache, credentials: Credentials) -> Any:
     """What the optional sources need, with short pauses."""
     from titer.literature.enrich import Access
     from titer.literature.http import Pacer
+    from titer.literature.progress import Progress
 
     return Access(
         cache,
         credentials,
         ncbi=Pacer(0.002),
         arxiv=Pacer(0.002),
-        watched=lambda line: contextlib.nullcontext(),
+        watched=Progress,
         backoff_s=0.002,
     )

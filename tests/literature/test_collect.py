@@ -1,11 +1,8 @@
 """The whole way from a source to papers."""
 
+import datetime
 import gzip
-import os
-import signal
-import subprocess
-import sys
-import textwrap
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,35 +13,14 @@ import pytest
 from tests.standin import corpus
 from tests.standin.faults import Fault
 from tests.standin.server import Server
-from titer.config import DomainSettings, PapersSettings, PapersSource
+from titer import files
+from titer.config import PapersSource
 from titer.errors import ConfigError, DataError, SourceError
 from titer.files import sha256_file
-from titer.literature.collect import Collection, collect
-from titer.literature.credentials import Credentials
+from titer.literature.collect import Collection
+from titer.literature.windows import LAST_UID
 
 Collect = Callable[..., Collection]
-
-
-@pytest.fixture
-def run(
-    papers_settings: PapersSettings,
-    domain: DomainSettings,
-    credentials: Credentials,
-    tmp_path: Path,
-) -> Collect:
-    """Collects with changed settings of the papers."""
-
-    def collected(credentials: Any = credentials, **changes: Any) -> Collection:
-        return collect(
-            replace(papers_settings, **changes),
-            domain,
-            sample=tmp_path / "sample",
-            own=tmp_path / "own",
-            cache=tmp_path / "cache",
-            credentials=credentials,
-        )
-
-    return collected
 
 
 def write(folder: Path, name: str, *numbers: int, kind: str = "structured") -> Path:
@@ -107,6 +83,9 @@ def test_queries_and_counts_are_recorded_without_times(run: Collect, server: Ser
     assert row == {
         "query_id": "pubmed:2", "query": "more words", "until": "2030-12-31", "count": 1,
         "ids": ["30000001"], "warnings": [],
+        "slices": [
+            {"first": "1800-01-01", "last": "2030-12-31", "low": 1, "high": LAST_UID, "count": 1}
+        ],
     }  # fmt: skip
 
 
@@ -124,6 +103,40 @@ def test_a_second_run_asks_nothing_and_gives_the_same(run: Collect, server: Serv
     assert n_requests == 2 + 3 + 3, "searches, batches and pages"
     assert run() == first
     assert len(server.journal) == n_requests
+
+
+def test_papers_carry_the_date_of_the_snapshot(run: Collect) -> None:
+    assert {paper.snapshot_date for paper in run().papers} == {"2030-12-31"}
+
+
+def test_a_snapshot_keeps_what_it_asked_and_found(run: Collect, tmp_path: Path) -> None:
+    ids = run().ids
+    assert files.read_json(tmp_path / "cache" / "2030-12-31" / "ids.json") == ids
+
+
+def test_a_new_snapshot_says_what_changed(
+    run: Collect, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    n_papers = len(run().papers)
+    assert "ids new" not in caplog.text
+    del server.entries["2401.00003"], server.submitted["2401.00003"]
+    late = corpus.record(60, day=365 * 16)
+    server.records["30000061"], server.days["30000061"] = late, datetime.date(2031, 1, 5)
+    run(snapshot="2031-01-31")
+    line = f"snapshot 2031-01-31 after 2030-12-31: 1 ids new, 1 gone, {n_papers - 1} in both"
+    assert line in caplog.text
+    caplog.clear()
+    run(snapshot="2031-01-31")
+    assert "ids new" not in caplog.text
+
+
+def test_a_search_is_finished_before_the_first_record_is_fetched(
+    run: Collect, server: Server
+) -> None:
+    run()
+    endpoints = [request.endpoint for request in server.journal]
+    assert endpoints == ["esearch"] * 2 + ["efetch"] * 3 + ["query"] * 3
 
 
 def test_offline_answers_from_the_cache(run: Collect, server: Server) -> None:
@@ -201,32 +214,3 @@ def test_a_snapshot_is_a_date(run: Collect) -> None:
 def test_a_missing_sample_is_named(run: Collect) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         run(source=PapersSource.sample)
-
-
-def test_a_killed_run_loses_only_what_was_in_flight(
-    run: Collect, server: Server, tmp_path: Path, papers_settings: PapersSettings
-) -> None:
-    server.faults["efetch"].extend([None, Fault("stall", seconds=0.2), Fault("stall", seconds=9)])
-    code = textwrap.dedent(f"""
-        from pathlib import Path
-        from titer.config import *
-        from titer.literature.cache import Cache
-        from titer.literature.credentials import Credentials
-        from titer.literature.pubmed import PubmedClient
-        settings = {papers_settings.pubmed!r}
-        settings.workers = 1
-        cache = Cache(Path({str(tmp_path / "cache")!r}), "2030-12-31", offline=False)
-        client = PubmedClient(settings, timeout_s=20, max_tries=3, cache=cache,
-                              credentials=Credentials("someone@example.org"))
-        client.fetch(client.search("words", until="2030-12-31"))
-    """)
-    child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    while len(server.requests("efetch")) < 3:
-        assert child.poll() is None
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    kept = len(list((tmp_path / "cache" / "2030-12-31" / "pubmed").glob("*.xml.gz")))
-    n_requests = len(server.requests("efetch"))
-    assert len(run().papers) > 100
-    assert len(server.requests("efetch")) - n_requests == 3 - kept
-    assert not list((tmp_path / "cache").rglob(".*.gz.*"))

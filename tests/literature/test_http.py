@@ -49,6 +49,12 @@ def test_seconds_come_from_a_number_or_a_date() -> None:
     assert (seconds_of(None), seconds_of("soon")) == (None, None)
 
 
+def test_a_date_counts_from_the_time_of_the_answer_not_from_our_clock() -> None:
+    asked, answered = "Wed, 21 Oct 2015 07:28:20 GMT", "Wed, 21 Oct 2015 07:28:00 GMT"
+    assert seconds_of(asked, answered) == 20
+    assert seconds_of(asked, "no date") is None
+
+
 def test_pauses_double() -> None:
     asked = []
 

@@ -1,16 +1,20 @@
 """PubMed XML to papers."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.standin import corpus
 from titer.errors import FormatError
+from titer.files import sha256_text
 from titer.literature.fields import partial_date
-from titer.literature.parse import Parsed, parse_pubmed
+from titer.literature.merge import OLDER, Parsed
+from titer.literature.parse import parse_pubmed
 from titer.records import Paper
 
 
 def parse(*records: str, deleted: tuple[str, ...] = ()) -> Parsed:
-    return parse_pubmed(corpus.article_set(list(records), deleted=deleted), raw_sha256="raw")
+    return parse_pubmed(corpus.article_set(list(records), deleted=deleted))
 
 
 def paper(kind: str, i: int = 0) -> Paper:
@@ -28,7 +32,7 @@ def test_identity_and_origin_are_read() -> None:
     found = paper("structured", 3)
     assert (found.paper_id, found.source, found.pmid) == ("pmid:30000004", "pubmed", "30000004")
     assert (found.doi, found.pmcid) == ("10.5555/standin.3", "PMC7000003")
-    assert (found.raw_sha256, found.authors) == ("raw", ["Stand In Author3"])
+    assert (found.authors, found.status) == (["Stand In Author3"], "MEDLINE")
     assert (found.journal, found.language) == ("Journal of Stand-in Records", ["eng"])
     assert (found.date_revised, found.license) == ("2016-01-05", None)
 
@@ -111,7 +115,34 @@ def test_dates_are_as_precise_as_the_record(date: str, expected: str | None) -> 
 def test_a_retracted_paper_names_its_notice() -> None:
     found = paper("retracted", 6)
     assert found.retracted
-    assert found.retraction == {"sources": ["pubmed"], "notice_id": "pmid:30000008"}
+    assert found.retraction == {"sources": ["pubmed"], "notice_id": "pmid:30000008", "date": None}
+
+
+@pytest.mark.parametrize(
+    ("source", "date"),
+    [
+        ("Lancet. 2010 Feb 6;375(9713):445", "2010-02-06"),
+        ("J Test. 2024 Mar;1(2):3", "2024-03"),
+        ("J Test. 2024;1:1", "2024"),
+        ("J Test. 2015 Jan-Feb;2(1):7", None),
+        ("J Test. 2024 Feb 31;1:1", "2024-02"),
+        ("Review of the year. 2024 was odd", None),
+        ("J Test", None),
+    ],
+)
+def test_the_date_of_a_retraction_is_the_notices_where_it_is_sure(
+    source: str, date: str | None
+) -> None:
+    record = corpus.record(6, "retracted").replace(
+        ">J Stand In</RefSource", f">{source}</RefSource"
+    )
+    assert (parse(record).papers[0].retraction or {})["date"] == date
+
+
+def test_a_paper_retracted_and_republished_is_retracted() -> None:
+    record = corpus.record(0, "preprint").replace('"UpdateIn"', '"RetractedandRepublishedIn"')
+    found = parse(record).papers[0]
+    assert (found.retracted, (found.retraction or {})["notice_id"]) == (True, "pmid:30000002")
 
 
 def test_a_retraction_notice_is_no_retracted_paper() -> None:
@@ -150,6 +181,78 @@ def test_deleted_citations_are_listed() -> None:
     assert parsed.skipped == [{"paper_id": "pmid:17", "reason": "deleted by PubMed"}]
 
 
+def test_of_two_versions_in_one_answer_the_higher_one_is_kept() -> None:
+    first = corpus.record(0)
+    second = first.replace('<PMID Version="1">', '<PMID Version="2">', 1).replace("MEDLINE", "New")
+    for records in ((first, second), (second, first)):
+        parsed = parse(*records)
+        assert [found.status for found in parsed.papers] == ["New"]
+        assert [row["reason"] for row in parsed.skipped] == [OLDER]
+
+
+def test_a_repeated_record_is_one_paper() -> None:
+    parsed = parse(corpus.record(0), corpus.record(1), corpus.record(0))
+    assert [found.pmid for found in parsed.papers] == ["30000001", "30000002"]
+    assert parsed.skipped == []
+
+
+def test_a_record_has_the_same_hash_in_every_batch() -> None:
+    alone, among = parse(corpus.record(2)), parse(*(corpus.record(i) for i in range(4)))
+    assert alone.papers[0] == among.papers[2]
+    assert alone.papers[0].raw_sha256 == sha256_text(corpus.record(2))
+
+
+@pytest.mark.parametrize("lost", ["PMID", "Article"])
+def test_a_record_without_identity_is_skipped(lost: str) -> None:
+    record = corpus.record(0).replace(f"<{lost} ", "<Lost ").replace(f"</{lost}>", "</Lost>")
+    assert [row["reason"] for row in parse(record).skipped] == ["a record without PMID or Article"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        corpus.article_set([corpus.record(0)]).replace(b"pubmed_250101", b"pubmed_290101"),
+        corpus.article_set([corpus.record(0)]).split(b"\n", 2)[2],
+        b"\xef\xbb\xbf" + corpus.article_set([corpus.record(0)]),
+        corpus.article_set([corpus.record(0)]).decode().encode("utf-16"),
+    ],
+    ids=["new DTD", "no prolog", "byte order mark", "UTF-16"],
+)
+def test_the_form_of_the_document_does_not_change_the_record(body: bytes) -> None:
+    assert parse_pubmed(body).papers == [paper("structured")]
+
+
+@pytest.mark.parametrize("where", ["MedlineCitation", "Article", "Abstract", "PubmedArticle"])
+def test_an_unknown_tag_changes_no_field_but_the_hash(where: str) -> None:
+    new = f"<FutureTag Kind='x'><AbstractText>odd</AbstractText></FutureTag></{where}>"
+    found = parse(corpus.record(0).replace(f"</{where}>", new)).papers[0]
+    assert replace(found, raw_sha256="") == replace(paper("structured"), raw_sha256="")
+
+
+def test_named_entities_become_their_characters() -> None:
+    assert with_text("5&nbsp;&micro;g &beta;-cell").abstract == "5 µg β-cell"
+
+
+@pytest.mark.parametrize("bad", [b"M\xfcller", b"\xff", b"&#xD800;", b"\x0b", b"\xef\xbf\xbf"])
+def test_bytes_that_are_no_text_are_taken_out_and_mark_their_record(bad: bytes) -> None:
+    body = corpus.article_set([corpus.record(0), corpus.record(1)])
+    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>" + bad, 1))
+    assert [found.sanitised for found in parsed.papers] == [True, False]
+    assert len(parsed.papers[0].title) - len(paper("structured").title) in (0, 5)
+
+
+def test_an_answer_of_fifty_megabytes_is_read() -> None:
+    found = with_text("word " * 10_000_000)
+    assert len(found.abstract) == 50_000_000 - 1
+
+
+def test_a_malformed_record_is_refused_with_its_line() -> None:
+    records = [corpus.record(i) for i in range(5)]
+    records[3] = records[3].replace("</Abstract>", "\n\n</Abstrakt>")
+    with pytest.raises(FormatError, match=r"^9: not well-formed XML: .*Abstract"):
+        parse(*records)
+
+
 def test_the_mark_of_synthetic_records_is_no_keyword() -> None:
     found = paper("structured")
     assert (found.synthetic, found.keywords) == (True, ["random text"])
@@ -166,7 +269,7 @@ def test_chat_control_tokens_are_taken_out_and_marked(token: str) -> None:
 
 def test_only_the_record_with_a_forbidden_character_is_marked() -> None:
     body = corpus.article_set([corpus.record(0), corpus.record(1)])
-    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>\x01", 1), raw_sha256="")
+    parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>\x01", 1))
     assert [found.sanitised for found in parsed.papers] == [True, False]
     assert parsed.papers[0].title == paper("structured").title
 
@@ -177,15 +280,15 @@ def test_entities_and_external_files_are_not_loaded() -> None:
     doctype = '<!DOCTYPE PubmedArticleSet [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
     body = body[:start] + doctype + body[body.index("<PubmedArticleSet>") :]
     body = body.replace("<ArticleTitle>", "<ArticleTitle>&f;", 1)
-    assert parse_pubmed(body.encode(), raw_sha256="").papers[0].title.startswith("&f;")
+    assert parse_pubmed(body.encode()).papers[0].title.startswith("&f;")
 
 
 def test_another_document_is_refused() -> None:
     with pytest.raises(FormatError, match="root element <html>, expected <PubmedArticleSet>"):
-        parse_pubmed(b"<html></html>", raw_sha256="")
+        parse_pubmed(b"<html></html>")
 
 
 def test_a_cut_document_is_refused_with_its_line() -> None:
     body = corpus.article_set([corpus.record(i) for i in range(3)])
-    with pytest.raises(FormatError, match=r"^6: not well-formed XML"):
-        parse_pubmed(body[:-200], raw_sha256="")
+    with pytest.raises(FormatError, match=r"^6: cut off inside <PubmedArticle>, which begins here"):
+        parse_pubmed(body[:-200])

@@ -21,7 +21,7 @@ Make = Callable[..., PubmedClient]
 
 def ids_of(bodies: list[bytes]) -> list[str]:
     """PMIDs of papers and skipped records, each once."""
-    parsed = [parse_pubmed(body, raw_sha256="") for body in bodies]
+    parsed = [parse_pubmed(body) for body in bodies]
     papers = [paper.paper_id for part in parsed for paper in part.papers]
     skipped = [row["paper_id"] for part in parsed for row in part.skipped]
     return sorted({name.removeprefix("pmid:") for name in papers + skipped}, key=int)
@@ -39,6 +39,8 @@ SEARCH_FAULTS = {
     "cut with length": Fault("cut_length"),
     "cut chunked": Fault("cut_chunked"),
     "cut without length": Fault("cut_silent"),
+    "cut gzip": Fault("cut_gzip"),
+    "stall in the body": Fault("stall_body", seconds=0.6),
     "html": Fault("html"),
     "json": Fault("json"),
     "ERROR": Fault("error"),
@@ -70,7 +72,7 @@ def test_a_fetch_survives(server: Server, pubmed_client: Make, fault: Fault) -> 
     assert len(server.requests("efetch")) == 4, "three batches and the repeated one"
 
 
-@pytest.mark.parametrize("kind", ["dup", "new_dtd", "new_tag"])
+@pytest.mark.parametrize("kind", ["dup", "new_dtd", "new_tag", "gzip"])
 def test_a_fetch_takes_as_it_is(server: Server, pubmed_client: Make, kind: str) -> None:
     server.faults["efetch"].append(Fault(kind))
     ids = sorted(server.records, key=int)
@@ -101,7 +103,7 @@ def test_a_forbidden_byte_that_stays_is_taken_out_at_last(
 ) -> None:
     server.faults["efetch"].extend([Fault("bad_byte")] * 3)
     (body,) = pubmed_client().fetch(sorted(server.records, key=int)[:2])
-    papers = parse_pubmed(body, raw_sha256="").papers
+    papers = parse_pubmed(body).papers
     assert [paper.sanitised for paper in papers] == [True, False]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import pickle
 import traceback
 from collections.abc import Callable
@@ -38,6 +39,35 @@ def test_they_cannot_be_serialised() -> None:
 def test_they_come_from_the_environment() -> None:
     found = Credentials.from_environment({"NCBI_EMAIL": f" {EMAIL}", "NCBI_API_KEY": ""})
     assert (found.email, found.api_key) == (EMAIL, None)
+
+
+def test_a_file_gives_what_the_environment_lacks(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"# mine\nNCBI_EMAIL=other@example.org\nexport NCBI_API_KEY='{KEY}$x'\n")
+    found = Credentials.from_environment({"NCBI_EMAIL": EMAIL, "NCBI_API_KEY": ""}, dotenv)
+    assert (found.email, found.api_key) == (EMAIL, f"{KEY}$x")
+    assert dict(os.environ) == before
+
+
+def test_a_file_may_be_absent_or_empty(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("")
+    for name in (".env", "none"):
+        found = Credentials.from_environment({}, tmp_path / name)
+        assert (found.email, found.api_key) == ("", None)
+
+
+def test_a_file_that_is_no_text_is_one_line_without_its_content(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(f"NCBI_API_KEY={KEY}\xff".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"\.env: not readable") as caught:
+        Credentials.from_environment({}, tmp_path / ".env")
+    assert is_clean("".join(traceback.format_exception(caught.value)))
+
+
+def test_without_either_one_line_says_where_to_put_them() -> None:
+    with pytest.raises(ConfigError, match=r"NCBI_EMAIL is not set.*export .*\.env") as caught:
+        Credentials.from_environment({}).require_email()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("email", ["", "nobody"])

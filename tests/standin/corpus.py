@@ -32,26 +32,37 @@ def pmids(kind: str, n: int) -> list[str]:
     return [str(FIRST_PMID + i) for i in range(n) if KINDS[i % len(KINDS)] == kind]
 
 
-def fragments(n: int, *, seed: int = 0, days_apart: int = 7) -> dict[str, str]:
-    """PMID to `PubmedArticle` or `PubmedBookArticle`, kinds taking turns."""
-    numbers = range(n)
+def fragments(n: int, *, seed: int = 0, days_apart: float = 7, one_day: int = 0) -> dict[str, str]:
+    """PMID to `PubmedArticle` or `PubmedBookArticle`, kinds taking turns.
+
+    The last `one_day` of the n records were all entered on the same day.
+    """
+    days = [int(i * days_apart) for i in range(n - one_day)]
+    days += [days[-1] + 1 if days else 0] * one_day
     return {
-        str(FIRST_PMID + i): record(i, KINDS[i % len(KINDS)], seed=seed, days_apart=days_apart)
-        for i in numbers
+        str(FIRST_PMID + i): record(i, KINDS[i % len(KINDS)], seed=seed, day=day)
+        for i, day in enumerate(days)
     }
 
 
-def record(i: int, kind: str = "structured", *, seed: int = 0, days_apart: int = 7) -> str:
-    """One record; number, kind and seed decide everything in it."""
+def record(
+    i: int,
+    kind: str = "structured",
+    *,
+    seed: int = 0,
+    days_apart: int = 7,
+    day: int | None = None,
+) -> str:
+    """One record; number, kind, seed and day decide everything in it."""
     rng = random.Random(f"{seed}-{i}-{kind}")
     if kind in ("book", "bare_book"):
         return _book(i, kind, rng)
-    day = FIRST_DAY + datetime.timedelta(days=i * days_apart)
+    entered = FIRST_DAY + datetime.timedelta(days=i * days_apart if day is None else day)
     return (
         f'<PubmedArticle><MedlineCitation Status="MEDLINE" Owner="NLM">'
         f'<PMID Version="1">{FIRST_PMID + i}</PMID>'
-        f"<DateRevised><Year>{day.year + 1}</Year><Month>01</Month><Day>05</Day></DateRevised>"
-        f"{_article(i, kind, rng, day)}"
+        f"<DateRevised><Year>{entered.year + 1}</Year><Month>01</Month><Day>05</Day></DateRevised>"
+        f"{_article(i, kind, rng, entered)}"
         "<MedlineJournalInfo><MedlineTA>J Stand In</MedlineTA></MedlineJournalInfo>"
         f"{_corrections(i, kind)}"
         '<MeshHeadingList><MeshHeading><DescriptorName UI="D000001" MajorTopicYN="N">Words'
@@ -61,8 +72,8 @@ def record(i: int, kind: str = "structured", *, seed: int = 0, days_apart: int =
         '<KeywordList Owner="NOTNLM"><Keyword MajorTopicYN="N">random text</Keyword>'
         '<Keyword MajorTopicYN="N">synthetic sample record</Keyword></KeywordList>'
         "</MedlineCitation>"
-        f'<PubmedData><History><PubMedPubDate PubStatus="entrez"><Year>{day.year}</Year>'
-        f"<Month>{day.month}</Month><Day>{day.day}</Day></PubMedPubDate></History>"
+        f'<PubmedData><History><PubMedPubDate PubStatus="entrez"><Year>{entered.year}</Year>'
+        f"<Month>{entered.month}</Month><Day>{entered.day}</Day></PubMedPubDate></History>"
         "<PublicationStatus>ppublish</PublicationStatus><ArticleIdList>"
         f'<ArticleId IdType="pubmed">{FIRST_PMID + i}</ArticleId>'
         f'<ArticleId IdType="pmc">PMC{7_000_000 + i}</ArticleId></ArticleIdList></PubmedData>'
@@ -171,20 +182,20 @@ def text(rng: random.Random, n: int) -> str:
     return " ".join(sentence(rng, rng.randint(12, 20)) for _ in range(n))
 
 
-def entries(n: int, *, seed: int = 0) -> dict[str, str]:
+def entries(n: int, *, seed: int = 0, per_day: int = 1) -> dict[str, str]:
     """ArXiv id to Atom entry; the first one is the twin of the PubMed records of that kind."""
-    return {f"2401.{i:05d}": entry(i, seed=seed) for i in range(n)}
+    return {f"2401.{i:05d}": entry(i, seed=seed, day=i // per_day) for i in range(n)}
 
 
-def entry(i: int, *, seed: int = 0, version: int = 1) -> str:
-    """One Atom entry; the comment marks it as synthetic."""
+def entry(i: int, *, seed: int = 0, version: int = 1, day: int | None = None) -> str:
+    """One Atom entry, one a day unless the day is given; the comment marks it as synthetic."""
     rng = random.Random(f"{seed}-arxiv-{i}")
-    day = datetime.date(2024, 1, 1) + datetime.timedelta(days=i)
+    published = datetime.date(2024, 1, 1) + datetime.timedelta(days=i if day is None else day)
     title = TWIN_TITLE if i == 0 else sentence(rng, 9)[:-1]
     name = f"2401.{i:05d}v{version}"
     return (
-        f"<entry><id>http://arxiv.org/abs/{name}</id><updated>{day}T00:00:00Z</updated>"
-        f"<published>{day}T00:00:00Z</published><title>{title}</title>"
+        f"<entry><id>http://arxiv.org/abs/{name}</id><updated>{published}T00:00:00Z</updated>"
+        f"<published>{published}T00:00:00Z</published><title>{title}</title>"
         f"<summary>  {text(rng, 6)}\n</summary><author><name>Stand In Author19</name></author>"
         "<arxiv:comment>Synthetic sample record, 5 pages</arxiv:comment>"
         f'<link href="http://arxiv.org/abs/{name}" rel="alternate" type="text/html"/>'

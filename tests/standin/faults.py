@@ -12,6 +12,10 @@ ERROR = (
     b'<?xml version="1.0"?>\n<%s><ERROR>Search Backend failed: Database is not supported: pubmed'
     b"</ERROR></%s>"
 )
+WARNINGS = (
+    b"<ErrorList><PhraseNotFound>wrods</PhraseNotFound></ErrorList><WarningList><OutputMessage>"
+    b"No items found.</OutputMessage></WarningList></eSearchResult>"
+)
 ERROR_FEED = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom" '
     b'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/"><id>https://arxiv.org/api/e</id>'
@@ -24,13 +28,17 @@ ERROR_FEED = (
 )
 
 
+KEY_REFUSED = b'{"error":"API key invalid","api-key":"%s","type":"ip","status":"unknown"}'
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that goes wrong.
 
     Before the records are looked up: status, reset, stall, html, json, error, error_feed.
-    With the records: drop, dup, empty, short, repeat. With the body: bad_byte, bad_utf8, new_dtd,
-    new_tag, no_id. On the way: cut_length, cut_chunked, cut_silent, drip.
+    With the records: drop, dup, empty, short, repeat, shuffle. With the body: bad_byte, bad_utf8,
+    new_dtd, new_tag, no_id, no_summary, total, warning. On the way: cut_length, cut_chunked,
+    cut_silent, cut_gzip, gzip, stall_body, drip.
     """
 
     kind: str
@@ -40,7 +48,7 @@ class Fault:
     amount: int = 3
     """Records dropped, repeated or left."""
     seconds: float = 0.0
-    """Of a stall."""
+    """Of a stall, or between two bytes of a drip."""
     location: str | None = None
     """Of a redirect."""
 
@@ -60,6 +68,7 @@ def chosen(fault: Fault | None, wanted: list[str]) -> list[str]:
         "dup": wanted + wanted[: fault.amount],
         "empty": [],
         "short": wanted[: fault.amount],
+        "shuffle": sorted(wanted, key=lambda one: one[::-1]),
     }
     return changed.get(fault.kind, wanted)
 
@@ -72,6 +81,9 @@ def changed(fault: Fault | None, body: bytes) -> bytes:
         "new_dtd": (rb"pubmed_250101\.dtd", b"pubmed_990101.dtd"),
         "new_tag": (rb"<MedlineJournalInfo>", b"<New>tag</New><MedlineJournalInfo>"),
         "no_id": (rb"<entry><id>.*?</id>", b"<entry>"),
+        "no_summary": (rb"<summary>[^<]*</summary>", b""),
+        "total": (rb"(totalResults>)\d+<", rb"\g<1>7777<"),
+        "warning": (rb"</eSearchResult>", WARNINGS),
     }
     if fault is None or fault.kind not in edits:
         return body

@@ -8,6 +8,7 @@ many requests per second, requests without tool and email, arXiv requests too cl
 
 import argparse
 import datetime
+import gzip
 import re
 import socket
 import threading
@@ -69,6 +70,7 @@ class Server:
         found: Mapping[str, list[str]] | None = None,
         rates: tuple[int, int] | None = None,
         arxiv_gap_s: float = 0.0,
+        latency_s: float = 0.0,
         extra: Mapping[str, Endpoint] | None = None,
         port: int = 0,
     ) -> None:
@@ -80,6 +82,7 @@ class Server:
             found: what a query finds; any other query finds everything.
             rates: requests per second without and with a key, enforced.
             arxiv_gap_s: seconds between arXiv requests, enforced, one at a time.
+            latency_s: seconds before every answer.
             extra: further endpoints by the last part of their path, asked before those built in.
             port: 0 takes a free one.
         """
@@ -89,6 +92,7 @@ class Server:
         self.extra = dict(extra or {})
         self.rates = rates
         self.arxiv_gap_s = arxiv_gap_s
+        self.latency_s = latency_s
         self.faults: dict[str, deque[Fault | None]] = defaultdict(deque)
         self.journal: list[Request] = []
         self.lock = threading.Lock()
@@ -96,6 +100,7 @@ class Server:
         self.recent: deque[float] = deque()
         self.last_arxiv = 0.0
         self.days = {pmid: _day(_ENTERED, text) for pmid, text in self.records.items()}
+        self.submitted = {one: _day(_PUBLISHED, text) for one, text in self.entries.items()}
         self.http = _Server(("127.0.0.1", port), _Handler)
         self.http.standin = self
         self.url = f"http://127.0.0.1:{self.http.server_port}"
@@ -136,7 +141,7 @@ class Server:
         if match := _SUBMITTED.match(term):
             term, first, last = match[1], match[2], match[3]
         ids = self.found.get(term, list(self.entries))
-        dates = {one: _day(_PUBLISHED, self.entries[one]).strftime("%Y%m%d") for one in ids}
+        dates = {one: self.submitted[one].strftime("%Y%m%d") for one in ids}
         kept = [one for one in ids if first <= dates[one] <= last]
         return sorted(kept, key=lambda one: (dates[one], one), reverse=True)
 
@@ -164,6 +169,9 @@ class Server:
 def _day(pattern: re.Pattern[str], text: str) -> datetime.date:
     match = pattern.search(text)
     return datetime.date(*map(int, match.groups())) if match else datetime.date(2000, 1, 1)
+
+
+_UNFINISHED = ("cut_length", "cut_chunked", "cut_silent", "stall_body", "drip")
 
 
 class _Server(ThreadingHTTPServer):
@@ -202,6 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             script = standin.faults[endpoint]
             fault = standin.refusal(self.entry) or (script.popleft() if script else None)
         try:
+            time.sleep(standin.latency_s)
             self._answer(endpoint, q, fault)
         finally:
             with standin.lock:
@@ -230,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
         elif fault.kind == "stall":
             time.sleep(fault.seconds)
-            self.close_connection = True
+            self.close_connection = True  # and the client sees no status line at all
         elif fault.kind in whole:
             self._send(whole[fault.kind], None)
         else:
@@ -245,6 +254,10 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         kind = fault.kind if fault else ""
+        if kind in ("gzip", "cut_gzip"):
+            body = gzip.compress(body)
+            body = body[: len(body) // 2] if kind == "cut_gzip" else body
+            headers = [*headers, ("Content-Encoding", "gzip")]
         self.entry.status = status
         self.send_response(status)
         for name, value in [*headers, *(fault.headers if fault else [])]:
@@ -255,12 +268,19 @@ class _Handler(BaseHTTPRequestHandler):
         elif kind != "cut_silent":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if not kind.startswith("cut"):
+        if fault is None or kind not in _UNFINISHED:
             self.wfile.write(body)
             return
-        part = body[: len(body) * 6 // 10]
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if kind == "cut_chunked" else part)
         self.close_connection = True
+        part = body[: len(body) * 6 // 10]
+        if kind == "drip":
+            for at in range(0, len(part), fault.amount):
+                self.wfile.write(part[at : at + fault.amount])
+                time.sleep(fault.seconds)
+            return
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if kind == "cut_chunked" else part)
+        if kind == "stall_body":
+            time.sleep(fault.seconds)
 
     def _esearch(self, q: dict[str, str], fault: Fault | None) -> bytes:
         ids = self.server.standin.search(q)

@@ -55,7 +55,7 @@ def test_an_item_without_year_and_headings_becomes_a_valid_record(dtd: Any) -> N
 
 def test_an_item_keeps_its_text_and_sections() -> None:
     body = corpus.article_set([pubmedqa.fragment("1", ITEM)])
-    (paper,) = parse_pubmed(body, raw_sha256="").papers
+    (paper,) = parse_pubmed(body).papers
     assert (paper.title, paper.pub_date, paper.doi) == (ITEM["QUESTION"], "2010", None)
     assert [section["category"] for section in paper.sections] == [
         "BACKGROUND", "METHODS", "UNASSIGNED", "CONCLUSIONS",
@@ -69,7 +69,7 @@ def test_real_items_are_valid_and_keep_their_text(dtd: Any) -> None:
     items = json.loads(REAL.read_text(encoding="utf-8"))
     records = pubmedqa.fragments(REAL)
     assert errors(dtd, list(records.values())) == []
-    papers = parse_pubmed(corpus.article_set(list(records.values())), raw_sha256="").papers
+    papers = parse_pubmed(corpus.article_set(list(records.values()))).papers
     assert {paper.pmid for paper in papers} == set(items)
     for paper in papers:
         item = items[paper.pmid]

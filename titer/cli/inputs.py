@@ -43,7 +43,7 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
         from titer.literature.credentials import Credentials
 
         if config.papers.pubmed.enabled:
-            Credentials.from_environment(os.environ).require_email()
+            Credentials.from_environment(os.environ, root / ".env").require_email()
         return
     if source == PapersSource.sample:
         place, key = root / "data" / "samples" / domain, f"domain = {domain!r}"

@@ -4,6 +4,7 @@ PubMed sends ERROR elements, HTML pages, JSON and cut records with status 200, s
 decides nothing.
 """
 
+import json
 from typing import Any
 
 from lxml import etree
@@ -24,6 +25,10 @@ def root_of(body: bytes, tag: str) -> Any:
     try:
         root = etree.fromstring(body, safe_parser())
     except etree.XMLSyntaxError:
+        if body[:1] == b"{":
+            text = _json_error(body)
+            too_much = "rate limit" in text.lower()
+            raise Unusable(f"ERROR: {text}", after_s=0.0 if too_much else None) from None
         end = f"</{etree.QName(tag).localname}>".encode()
         kind = "malformed" if body.rstrip().endswith(end) else "cut or not XML"
         raise Unusable(kind, last_resort=_repaired(body, kind)) from None
@@ -34,6 +39,15 @@ def root_of(body: bytes, tag: str) -> Any:
         seen, wanted = (etree.QName(name).localname for name in (root.tag, tag))
         raise Unusable(f"<{seen}> instead of <{wanted}>")
     return root
+
+
+def _json_error(body: bytes) -> str:
+    """What a JSON answer gives as its error: PubMed's way of saying that too much was asked."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return "cut JSON"
+    return str(answer.get("error", "JSON without an error"))[:160]
 
 
 def _repaired(body: bytes, kind: str) -> bytes | None:

@@ -4,23 +4,25 @@ Invariant: after the bytes there is one path. Where papers come from changes who
 never how they become records.
 """
 
+import contextlib
 import datetime
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from titer import files as disk
 from titer.config import DomainSettings, PapersSettings, PapersSource
-from titer.errors import ConfigError, SourceError
+from titer.errors import ConfigError, DataError, SourceError
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
 from titer.literature.enrich import Access, asks_services, enrich, switched_on
 from titer.literature.files import read_papers
 from titer.literature.http import Line, Pacer
-from titer.literature.parse import Parsed, parse_atom, parse_pubmed
+from titer.literature.merge import Parsed
+from titer.literature.parse import parse_atom, parse_pubmed
+from titer.literature.progress import Progress
 from titer.records import Paper
 
 log = logging.getLogger(__name__)
@@ -93,8 +95,9 @@ def collect(
         retractions: file of the Retraction Watch table; None where its source is an address.
 
     Raises:
-        ConfigError: a live run without an e-mail address.
-        DataError: files that are missing, empty or damaged (FormatError).
+        ConfigError: a live run without an e-mail address, or with a key that PubMed refuses.
+        DataError: files that are missing, empty or damaged (FormatError); another run holds the
+            cache; the disk is full.
         SourceError: a service failed, a query finds nothing, or offline misses an answer.
     """
     credentials = credentials or Credentials()
@@ -112,7 +115,7 @@ def collect(
         ids |= _enriched_files(papers, settings, cache, credentials, retractions)
     elif switched_on(settings):
         log.warning("papers.source=sample asks no further source: %s", switched_on(settings))
-    return gathered.collection(ids)
+    return gathered.collection(ids | ({"ignored": parsed.ignored} if parsed.ignored else {}))
 
 
 def _enriched_files(
@@ -140,7 +143,7 @@ def _access(settings: PapersSettings, cache: Cache, credentials: Credentials) ->
         credentials,
         ncbi=ncbi_pacer(settings.pubmed, credentials),
         arxiv=Pacer(settings.arxiv.gap_s),
-        watched=lambda line: _Counted(line, cache),
+        watched=lambda line: _watched(line, cache),
     )
 
 
@@ -163,10 +166,14 @@ def _live(
             ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, access)
         if settings.arxiv.enabled:
             ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, access)
+        for paper in gathered.papers.values():
+            paper.snapshot_date = snapshot
+        if not gathered.papers and not settings.allow_no_hits:
+            raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
         ids |= enrich(list(gathered.papers.values()), settings, access, table=table)
-    if not gathered.papers and not settings.allow_no_hits:
-        raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
-    return gathered.collection(ids)
+        collection = gathered.collection(ids)
+        cache.write_snapshot(collection.ids)
+    return collection
 
 
 def _checked_date(snapshot: str | None) -> str:
@@ -197,18 +204,23 @@ def _pubmed(
     )
     rows: list[dict[str, Any]] = []
     asked: dict[str, list[str]] = {}
-    with access.watched(client.line):
+    batches: list[list[str]] = []
+    with access.watched(client.line) as bar:
         for number, query in enumerate(queries, 1):
             found = client.find(query, until=access.cache.folder.name)
-            row = _row(f"pubmed:{number}", found.query, found.until, found.count, found.ids)
+            row = _row(f"pubmed:{number}", found, found.ids)
             rows.append({**row, "warnings": found.warnings})
             _check_hits(row, settings)
-            new = [pmid for pmid in found.ids if pmid not in asked]
+            # only what no earlier query found: a query added at the end fetches little
+            batches.append([pmid for pmid in found.ids if pmid not in asked])
             for pmid in found.ids:
                 asked.setdefault(pmid, []).append(row["query_id"])
-            # only what no earlier query found: a query added at the end fetches little
+        bar.expect(len(asked))
+        for new in batches:
             for body in client.fetch_each(new):
-                gathered.add(parse_pubmed(body, raw_sha256=disk.sha256_bytes(body)))
+                parsed = parse_pubmed(body)
+                bar.add(len(parsed.papers) + len(parsed.skipped))
+                gathered.add(parsed)
     _settle(gathered, asked)
     return rows
 
@@ -235,6 +247,7 @@ def _arxiv(
     access: Access,
 ) -> list[dict[str, Any]]:
     from titer.literature.arxiv_api import ArxivClient
+    from titer.literature.arxiv_pages import plain_id
 
     client = ArxivClient(
         settings.arxiv,
@@ -245,23 +258,27 @@ def _arxiv(
         pacer=access.arxiv,
     )
     rows: list[dict[str, Any]] = []
-    with access.watched(client.line):
+    with access.watched(client.line) as bar:
+        limit = settings.arxiv.max_papers_per_query
+        client.on_page = lambda n, count: bar.add(n, of=min(count, limit or count))
         for number, query in enumerate(queries, 1):
             pages = client.fetch(query, until=access.cache.folder.name)
-            plain = [re.sub(r"v\d+$", "", name) for name in pages.ids]
-            row = _row(f"arxiv:{number}", pages.query, pages.until, pages.count, plain)
+            plain = {plain_id(name) for name in pages.ids}
+            row = _row(f"arxiv:{number}", pages, plain)
             rows.append(row)
             _check_hits(row, settings)
             for body in pages.bodies:
-                parsed = parse_atom(body, raw_sha256=disk.sha256_bytes(body))
+                parsed = parse_atom(body)
                 # the last page may hold more than the limit
-                parsed.papers = [one for one in parsed.papers if one.arxiv_id in set(plain)]
+                parsed.papers = [one for one in parsed.papers if one.arxiv_id in plain]
                 gathered.add(parsed, [row["query_id"]])
     return rows
 
 
-def _row(name: str, query: str, until: str, count: int, ids: list[str]) -> dict[str, Any]:
-    return {"query_id": name, "query": query, "until": until, "count": count, "ids": sorted(ids)}
+def _row(name: str, found: Any, ids: Iterable[str]) -> dict[str, Any]:
+    """What ids.json says of a query; `found` is of either service."""
+    asked = {"query_id": name, "query": found.query, "until": found.until}
+    return {**asked, "count": found.count, "slices": found.slices, "ids": sorted(ids)}
 
 
 def _check_hits(row: dict[str, Any], settings: PapersSettings) -> None:
@@ -272,23 +289,16 @@ def _check_hits(row: dict[str, Any], settings: PapersSettings) -> None:
         )
 
 
-class _Counted:
-    """Shows the requests of one service while they run, and notes their counts beside the cache."""
-
-    def __init__(self, line: Line, cache: Cache) -> None:
-        from tqdm.auto import tqdm
-
-        self.line = line
-        self.cache = cache
-        self.bar = tqdm(desc=line.service, unit=" requests", delay=1)
-
-    def __enter__(self) -> None:
-        self.line.on_request = self.bar.update
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
-        counts = self.line.counts()
-        if self.line.n_requests:
+@contextlib.contextmanager
+def _watched(line: Line, cache: Cache) -> Iterator[Progress]:
+    """Show what a service is asked, and note it beside the cache, also when the run fails."""
+    try:
+        with Progress(line) as bar:
+            yield bar
+    finally:
+        counts = line.counts()
+        log.info("%s: %s", line.service, counts)
+        if line.n_requests:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            self.cache.note({"service": self.line.service, "fetched_at": now, **counts})
-        log.info("%s: %s", self.line.service, counts)
+            with contextlib.suppress(DataError):  # on a full disk the fetching says so
+                cache.note({"service": line.service, "fetched_at": now, **counts})

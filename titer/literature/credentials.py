@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, Self
 from urllib.parse import quote, quote_plus
 
@@ -21,9 +22,22 @@ class Credentials:
     """Raises the limit from 3 to 10 requests per second."""
 
     @classmethod
-    def from_environment(cls, env: Mapping[str, str]) -> Self:
-        """The values of NCBI_EMAIL and NCBI_API_KEY, empty where they are not set."""
-        return cls(env.get("NCBI_EMAIL", "").strip(), env.get("NCBI_API_KEY", "").strip() or None)
+    def from_environment(cls, env: Mapping[str, str], dotenv: Path | None = None) -> Self:
+        """The values of NCBI_EMAIL and NCBI_API_KEY, empty where they are not set.
+
+        Args:
+            env: the environment, which wins.
+            dotenv: a file of `NAME=value` lines, absent or not; the environment stays as it is.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        kept = _of_file(dotenv) if dotenv is not None else {}
+        email, key = (
+            (env.get(name) or kept.get(name) or "").strip()
+            for name in ("NCBI_EMAIL", "NCBI_API_KEY")
+        )
+        return cls(email, key or None)
 
     def require_email(self) -> None:
         """Refuse to ask PubMed without an address.
@@ -34,7 +48,8 @@ class Credentials:
         if not self.email:
             raise ConfigError(
                 "NCBI_EMAIL is not set: papers.source=live asks PubMed, which wants the e-mail "
-                "address of its user. Set it: export NCBI_EMAIL=<your address>"
+                "address of its user. Set it: export NCBI_EMAIL=<your address>, or a line "
+                "NCBI_EMAIL=<your address> in .env beside params.yaml"
             )
         if not re.fullmatch(r"[^@\s]+@[^@\s]+", self.email):
             raise ConfigError("NCBI_EMAIL is not an e-mail address: set it to name@host")
@@ -58,3 +73,15 @@ class Credentials:
             TypeError: always.
         """
         raise TypeError("Credentials are never serialised")
+
+
+def _of_file(path: Path) -> Mapping[str, str | None]:
+    """The lines of a .env file, `$` taken literally."""
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: not readable ({type(error).__name__}): save it as text"
+        ) from None

@@ -5,8 +5,8 @@ What a record states of itself comes first; an index that knows a licence goes b
 article's own statement before the index. A source that is off is never asked.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from titer.literature.credentials import Credentials
 from titer.literature.http import Line, Pacer, Patience, Unusable
 from titer.literature.jats import Article
 from titer.literature.licences import Licence, normal_licence, stated_by_record
+from titer.literature.progress import Progress
 from titer.literature.service import Service
 from titer.records import Paper
 
@@ -36,7 +37,7 @@ class Access:
     """Shared with PubMed."""
     arxiv: Pacer
     """Shared with the arXiv API: the terms of use count both together."""
-    watched: Callable[[Line], contextlib.AbstractContextManager[object]]
+    watched: Callable[[Line], AbstractContextManager[Progress]]
     """Shows and notes the requests of a line while it is used."""
     backoff_s: float = 0.5
     """First pause after a fault, or the pacer's gap where that is longer."""
@@ -108,8 +109,10 @@ def _europe_pmc(papers: list[Paper], settings: PapersSettings, access: Access) -
     asked = _by((paper.pmid, paper) for paper in papers if not paper.missing)
     counts = {"asked": len(asked), "known": 0, "open_access": 0, "retracted": 0} | _NO_LICENCES
     open_access: list[Paper] = []
-    with access.watched(line):
+    with access.watched(line) as bar:
+        bar.expect(len(asked))
         for row in client.find(list(asked)):
+            bar.add(1)
             paper = asked[str(row["pmid"])]
             counts["known"] += 1
             counts["open_access"] += _take_row(paper, row, counts)
@@ -118,7 +121,9 @@ def _europe_pmc(papers: list[Paper], settings: PapersSettings, access: Access) -
         if ours.full_text:
             wanting = _by((paper.pmcid, paper) for paper in open_access if _wants_body(paper))
             counts |= _no_bodies(wanting)
+            bar.expect(counts["known"] + len(wanting))
             for pmcid in sorted(wanting):
+                bar.add(1)
                 _take_article(wanting[pmcid], client.full_text(pmcid), counts)
     return counts
 
@@ -153,8 +158,10 @@ def _pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Count
     wanting = _by((paper.pmcid, paper) for paper in papers if _wants_body(paper))
     counts = _no_bodies(wanting) | _NO_LICENCES
     given = set()
-    with access.watched(client.line):
+    with access.watched(client.line) as bar:
+        bar.expect(len(wanting))
         for article in client.articles(wanting):
+            bar.add(1)
             paper = wanting.get(article.pmcid)
             if paper is not None and article.pmcid not in given:
                 given.add(article.pmcid)

@@ -1,5 +1,6 @@
 """Single fields of a PubMed record: dates, identifiers, headings, corrections."""
 
+import datetime
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ NOTICE_TYPES = ("Retraction of Publication", "Retraction Notice")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
 _YEAR = re.compile(r"\d{4}")
+_CITED = re.compile(r"\. (?P<year>\d{4})(?: (?P<month>[A-Z][a-z]{2})(?: (?P<day>\d{1,2}))?)?;")
 _AFTER_YEAR = re.compile(r"(?:-\d{4})?\s*([A-Za-z]{3})")
 
 
@@ -34,10 +36,17 @@ def partial_date(element: Any) -> str | None:
     if not _YEAR.fullmatch(year):
         return None
     month = _month(element.findtext("Month"))
-    day = (element.findtext("Day") or "").strip()
-    if month and day.isdigit():
-        return f"{year}-{month}-{int(day):02d}"
-    return f"{year}-{month}" if month else year
+    return _joined(year, month, (element.findtext("Day") or "").strip())
+
+
+def _joined(year: str, month: str, day: str) -> str:
+    """As much of a date as is one: a 31st of February is its month."""
+    if not month:
+        return year
+    try:
+        return datetime.date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return f"{year}-{month}"
 
 
 def _free_date(text: str) -> str | None:
@@ -99,9 +108,10 @@ def mesh(citation: Any, cleaner: Cleaner) -> list[dict[str, Any]]:
     rows = []
     for heading in citation.iterfind("MeshHeadingList/MeshHeading"):
         descriptor = heading.find("DescriptorName")
-        major = any(part.get("MajorTopicYN") == "Y" for part in heading)
-        name = cleaner.text(descriptor)
-        rows.append({"ui": descriptor.get("UI"), "name": name, "major": major})
+        if descriptor is not None:
+            major = "Y" in [part.get("MajorTopicYN") for part in heading]
+            name = cleaner.text(descriptor)
+            rows.append({"ui": descriptor.get("UI"), "name": name, "major": major})
     return rows
 
 
@@ -116,6 +126,16 @@ def corrections(citation: Any, cleaner: Cleaner) -> list[dict[str, str | None]]:
         for element in citation.iterfind("CommentsCorrectionsList/CommentsCorrections")
         if element.get("RefType") != "Cites"
     ]
+
+
+def cited_date(source: str | None) -> str | None:
+    """Date in a citation such as `Lancet. 2010 Feb 6;375(9713):445`; None where it is unsure.
+
+    PubMed writes a semicolon behind the date; a year elsewhere may belong to a title, and a
+    period such as `2015 Jan-Feb` is no date.
+    """
+    found = _CITED.search(source or "")
+    return _joined(found["year"], _month(found["month"]), found["day"] or "") if found else None
 
 
 def publication_types(parent: Any) -> tuple[list[str], bool]:

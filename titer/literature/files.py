@@ -1,14 +1,18 @@
 """Papers from files: the sample collection, exports, PubMed baseline files, saved arXiv feeds."""
 
 import gzip
+import hashlib
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from titer.errors import ConfigError, DataError, FormatError
-from titer.files import sha256_bytes
-from titer.literature.parse import Parsed, parse_atom, parse_pubmed
+from titer.literature import raw
+from titer.literature.merge import Merger, Parsed, Read
+from titer.literature.parse import read_records
 
 SUFFIXES = (".xml", ".xml.gz", ".atom", ".atom.gz")
 """Names of files that a folder is searched for; whether PubMed or arXiv, the root element says."""
@@ -17,71 +21,136 @@ ALLOWED = (
     "Allowed: PubMed XML (.xml, .xml.gz with a PubmedArticleSet) and arXiv Atom feeds (.atom, .xml)"
 )
 
-_ROOT = re.compile(rb"<([A-Za-z_][\w.:-]*)")
-_NO_ELEMENTS = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.DOTALL)
+NAMED = 3
+"""Damaged files that an error names one by one."""
+
+_NUMBERED = re.compile(r"pubmed\d{2}n\d{4,}\.xml")
 
 
 def read_papers(path: Path) -> Parsed:
-    """All papers of a file, or of the files below a folder in sorted order.
+    """All papers of a file, or of the files below a folder.
+
+    Numbered PubMed files are read first and in the order of their names, then the others. A later
+    numbered file decides over an earlier one, `DeleteCitation` included; otherwise the version and
+    then the date of revision decide, and of equals the later.
 
     Raises:
         DataError: there is nothing at the path, or no record in it.
+        FormatError: files cannot be read. All are read first, so that one error names them.
+    """
+    found, ignored = _files(path)
+    root = path if path.is_dir() else path.parent
+    merger, rows, faults = Merger(), [], []
+    with _progress(found) as bar:
+        for file in found:
+            digest, n_records = hashlib.sha256(), 0
+            release = file.name if _NUMBERED.match(file.name) else ""
+            try:
+                for read in _records(file, digest, bar.update):
+                    merger.add(read, release)
+                    n_records += 1
+            except FormatError as error:
+                faults.append(str(error))
+            name = file.relative_to(root).as_posix()
+            rows.append({"name": name, "sha256": digest.hexdigest(), "records": n_records})
+    if faults:
+        raise _damaged(faults, len(found))
+    parsed = merger.parsed()
+    if not parsed.papers and not parsed.skipped:
+        raise DataError(f"{path}: no record in {len(found)} files. {ALLOWED}")
+    parsed.files = sorted(rows, key=lambda row: str(row["name"]))
+    parsed.ignored = [one.relative_to(root).as_posix() for one in ignored]
+    return parsed
+
+
+def iter_records(path: Path) -> Iterator[Read]:
+    """Yield the records of a file or folder one by one, as they stand there, in constant memory.
+
+    Several records of one id are all given, and records that are no papers as well.
+
+    Raises:
+        DataError: there is nothing at the path.
         FormatError: a file cannot be read; the text begins with path:line.
     """
+    for file in _files(path)[0]:
+        yield from _records(file, hashlib.sha256(), lambda n_bytes: None)
+
+
+def find_record(path: Path, raw_sha256: str) -> bytes | None:
+    """The bytes of the record with this hash (`Paper.raw_sha256`) in a file, or None.
+
+    Raises:
+        FormatError: the file cannot be read; the text begins with path:line.
+    """
+    with _opened(path, hashlib.sha256(), lambda n_bytes: None) as stream:
+        return raw.find_record(stream, raw_sha256)
+
+
+def _files(path: Path) -> tuple[list[Path], list[Path]]:
+    """Files in the order in which they are read, and those of other kinds; hidden ones are none."""
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {ALLOWED}")
-    found = _files(path) if path.is_dir() else [path]
-    root = path if path.is_dir() else path.parent
-    total = Parsed()
-    for file in found:
-        content = file.read_bytes()
-        part = _parse(file, content)
-        total.papers += part.papers
-        total.skipped += part.skipped
-        name = file.relative_to(root).as_posix()
-        records = len(part.papers) + len(part.skipped)
-        total.files.append({"name": name, "sha256": sha256_bytes(content), "records": records})
-    if not total.papers and not total.skipped:
-        raise DataError(f"{path}: no record in {len(found)} files. {ALLOWED}")
-    return total
+    if path.is_file():
+        return [path], []
+    below = (one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))
+    found: list[Path] = []
+    ignored: list[Path] = []
+    for file in sorted(below):
+        (found if file.name.lower().endswith(SUFFIXES) else ignored).append(file)
+    numbered = [file for file in found if _NUMBERED.match(file.name)]
+    rest = [file for file in found if not _NUMBERED.match(file.name)]
+    return sorted(numbered, key=lambda file: file.name) + rest, ignored
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and path.name.lower().endswith(SUFFIXES)
-    )
+def _progress(found: list[Path]) -> Any:
+    """A bar over the bytes of all files, shown once reading takes five seconds."""
+    from tqdm.auto import tqdm
+
+    total = sum(file.stat().st_size for file in found)
+    return tqdm(total=total, desc="papers", unit="B", unit_scale=True, delay=5)
 
 
-def _parse(path: Path, content: bytes) -> Parsed:
-    body = _unpacked(path, content)
-    parse = _parser(path, body)
+def _records(path: Path, digest: Any, on_read: Callable[[int], object]) -> Iterator[Read]:
+    with _opened(path, digest, on_read) as stream:
+        yield from read_records(stream)
+
+
+@contextmanager
+def _opened(path: Path, digest: Any, on_read: Callable[[int], object]) -> Iterator[BinaryIO]:
+    """The file's content, unpacked where it is packed; its faults begin with the path.
+
+    Read to the end, the digest has seen all bytes of the file.
+    """
     try:
-        return parse(body, raw_sha256=sha256_bytes(content))
+        with path.open("rb") as file:
+            is_packed = file.peek(2)[:2] == b"\x1f\x8b"
+            seen = cast(BinaryIO, _Seen(file, digest, on_read))
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=seen)) if is_packed else seen
     except FormatError as error:
         raise FormatError(f"{path}:{error}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FormatError(f"{path}: damaged gzip file ({error})") from None
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _unpacked(path: Path, content: bytes) -> bytes:
-    if not content.startswith(b"\x1f\x8b"):
+class _Seen:
+    """A file that shows a digest and a progress bar what is read from it."""
+
+    def __init__(self, file: BinaryIO, digest: Any, on_read: Callable[[int], object]) -> None:
+        self.file, self.digest, self.on_read = file, digest, on_read
+
+    def read(self, size: int = -1) -> bytes:
+        content = self.file.read(size)
+        self.digest.update(content)
+        self.on_read(len(content))
         return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(f"{path}: damaged gzip file ({error}). Fetch or copy it again") from None
 
 
-def _parser(path: Path, body: bytes) -> Callable[..., Parsed]:
-    """The reader that the root element asks for."""
-    match = _ROOT.search(_NO_ELEMENTS.sub(b"", body[:100_000]))
-    name = match[1].decode().rpartition(":")[2] if match else ""
-    if name == "PubmedArticleSet":
-        return parse_pubmed
-    if name == "feed":
-        return parse_atom
-    seen = f"root element <{name}>" if name else "not XML"
-    raise FormatError(f"{path}:1: {seen}. {ALLOWED}")
+def _damaged(faults: list[str], n_files: int) -> FormatError:
+    others = f"; and {len(faults) - NAMED} more of {n_files} files" if len(faults) > NAMED else ""
+    shown = "; ".join(faults[:NAMED])
+    return FormatError(f"{shown}{others}. Replace or remove {'it' if len(faults) == 1 else 'them'}")
 
 
 def own_path(given: str | None, *, root: Path, own: Path) -> Path | None:

@@ -9,15 +9,17 @@ import datetime
 import email.utils
 import logging
 import random
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from titer.errors import RateLimited, SourceError, Unavailable
+from titer.errors import ConfigError, RateLimited, SourceError, TiterError, Unavailable
 from titer.literature.credentials import Credentials
 
 T = TypeVar("T")
@@ -32,6 +34,11 @@ CONTINUE = "What was fetched is kept: run the same command again to continue"
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _FATAL = frozenset(range(400, 500)) - {403, 408, 425, 429}
+_PERSONAL = {
+    "NCBI_API_KEY": re.compile(r"\bapi.key\b.{0,20}\b(invalid|unknown|expired)\b", re.IGNORECASE),
+    "NCBI_EMAIL": re.compile(r"\be-?mail\b.{0,20}\b(invalid|missing|needed)\b", re.IGNORECASE),
+}
+"""The variable to correct, and what a refusal says then."""
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +113,7 @@ class Line:
         self.n_requests = 0
         self.n_bytes = 0
         self.on_request: Callable[[], object] = lambda: None
+        """Called after every request, from whichever thread made it."""
         self._lock = threading.Lock()
         self._random = random.Random(0)
 
@@ -131,18 +139,31 @@ class Line:
                 fault = error
             with self._lock:
                 self.retries[reason] += 1
+            self.on_request()
             log.debug("%s: %s: try %d: %s", self.service, what, number + 1, reason)
             if number + 1 < self.patience.max_tries:
                 self._pause(fault, number, what)
         if fault.last_resort is not None:
             with contextlib.suppress(Unusable):
                 return verify(fault.last_resort)
-        kind = RateLimited if "429" in reason or "rate limit" in reason.lower() else Unavailable
+        too_much = "HTTP 429" in reason or "rate limit" in reason.lower()
+        kind = RateLimited if too_much else Unavailable
+        if _PERSONAL["NCBI_API_KEY"].search(reason):
+            raise self.refuse(what, reason)
         tries = f"gave up after {self.patience.max_tries} tries"
         raise kind(f"{self.service}: {self._masked(what)}: {tries}: {reason}. {CONTINUE}")
 
-    def refuse(self, what: str, text: str) -> SourceError:
-        """The error for a request that the service will never accept, with the service's words."""
+    def refuse(self, what: str, text: str) -> TiterError:
+        """The error for a request that the service will never accept, with the service's words.
+
+        A wrong key or address is a ConfigError that names the variable, never its value.
+        """
+        for name, pattern in _PERSONAL.items():
+            if pattern.search(text):
+                return ConfigError(
+                    f"{self.service} refuses the value of {name}. Correct it in the environment or "
+                    f"in .env. {CONTINUE}"
+                )
         return SourceError(f"{self.service}: {self._masked(what)}: {self._masked(text)}")
 
     def _masked(self, text: str) -> str:
@@ -178,26 +199,32 @@ class Line:
 
 
 def status_fault(
-    line: Line, status: int, text: str, retry_after: str | None, what: str
+    line: Line, status: int, text: str, headers: Mapping[str, str] | Message, what: str
 ) -> NoReturn:
     """Raise what an HTTP status other than 200 means.
 
     Raises:
         SourceError: the request is wrong (most of 400-499); NotServed where nothing is there.
+        ConfigError: the key or the address is.
         Unusable: it may work later.
     """
     words = " ".join(text.split())[:160]
     if status in _FATAL:
         error = line.refuse(what, f"HTTP {status}: {words}")
         raise (NotServed(str(error)) if status in (404, 410) else error) from None
-    after_s = seconds_of(retry_after)
+    after_s = seconds_of(headers.get("Retry-After"), headers.get("Date"))
     if status == 429 and after_s is None:
         after_s = 0.0  # all workers share the limit, so all of them pause
     raise Unusable(f"HTTP {status}", after_s=after_s) from None
 
 
-def seconds_of(retry_after: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for: a number or a date."""
+def seconds_of(retry_after: str | None, date: str | None = None) -> float | None:
+    """Seconds that a Retry-After header asks for: a number or a date.
+
+    Args:
+        retry_after: the header.
+        date: the answer's own time, from which a date counts: our clock may be wrong.
+    """
     if not retry_after:
         return None
     try:
@@ -206,9 +233,14 @@ def seconds_of(retry_after: str | None) -> float | None:
         pass
     try:
         moment = email.utils.parsedate_to_datetime(retry_after)
-    except ValueError:
+        now = email.utils.parsedate_to_datetime(date) if date else _now()
+        return max(0.0, (moment - now).total_seconds())
+    except (TypeError, ValueError):  # no date at all, or one without a time zone
         return None
-    return max(0.0, (moment - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def check_host(address: str, base_url: str) -> None:

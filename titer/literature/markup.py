@@ -6,15 +6,12 @@ taken out of a text (forbidden characters, chat control tokens) is marked on its
 
 import html
 import re
-from collections.abc import Callable, Iterator
-from io import BytesIO
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from lxml import etree
 
 from titer.errors import FormatError
-
-T = TypeVar("T")
 
 TAKEN_OUT = "\ue000"
 """Stands where a forbidden character stood, so that only the record it was in is marked."""
@@ -23,6 +20,7 @@ _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _REFERENCES = re.compile(rb"&#(?:x0*([0-9A-Fa-f]+)|0*([0-9]+));")
 # DeepSeek writes its tokens with the full-width bar U+FF5C
 _CHAT_TOKENS = re.compile(r"<[|\uff5c][^<>]{0,40}[|\uff5c]>|</?think>|\[/?INST\]", re.IGNORECASE)
+_SUSPICIOUS = re.compile(rf"[<\[{TAKEN_OUT}]")
 _MATH_JOINTS = {"msup": "^", "msub": "_", "mfrac": "/"}
 
 
@@ -31,48 +29,35 @@ def safe_parser() -> etree.XMLParser:
     return etree.XMLParser(load_dtd=False, no_network=True, resolve_entities=False, huge_tree=True)
 
 
-def elements(body: bytes, root: str, tags: tuple[str, ...]) -> Iterator[Any]:
-    """Yield the elements with these tags one by one and free each after its turn.
+def element(content: bytes, root: bytes, parser: etree.XMLParser | None = None) -> Any:
+    """The one element that the content is, forbidden characters taken out only where they are.
+
+    Args:
+        content: UTF-8 from start tag to end tag.
+        root: start tag, on one line, that declares the content's namespaces.
+        parser: a `safe_parser` to use again; it has no memory.
 
     Raises:
-        etree.XMLSyntaxError: the document is not well-formed.
-        FormatError: the root element is another one.
+        FormatError: not well-formed; the text begins with the line within the content.
     """
-    context = etree.iterparse(
-        BytesIO(body),
-        events=("end",),
-        tag=tags,
-        load_dtd=False,
-        no_network=True,
-        resolve_entities=False,
-        huge_tree=True,
-    )
-    for _, element in context:
-        yield element
-        element.clear(keep_tail=False)
-        while element.getprevious() is not None:
-            del element.getparent()[0]
-    if context.root.tag != root:
-        raise FormatError(f"1: root element <{context.root.tag}>, expected <{root}>")
-
-
-def parse_repaired(body: bytes, parse: Callable[[bytes], T]) -> T:
-    """The parsed document, forbidden characters taken out where the strict reading fails.
-
-    Raises:
-        FormatError: not well-formed for another reason; the text begins with the line, before
-            which the caller puts the path.
-    """
+    parser = safe_parser() if parser is None else parser
     try:
-        return parse(body)
+        return _strict(content, root, parser)
     except etree.XMLSyntaxError as error:
-        repaired = without_forbidden(body)
-        if repaired == body:
+        repaired = without_forbidden(content)
+        if repaired == content:
             raise _not_xml(error) from None
     try:
-        return parse(repaired)
+        return _strict(repaired, root, parser)
     except etree.XMLSyntaxError as error:
         raise _not_xml(error) from None
+
+
+def _strict(content: bytes, root: bytes, parser: etree.XMLParser) -> Any:
+    end = b"</%s>" % root[1:-1].split(maxsplit=1)[0]
+    # a DTD that is never loaded lets named entities stand, which _child_text then reads
+    document = b'<!DOCTYPE r SYSTEM "r">' + root + content + end
+    return etree.fromstring(document, parser)[0]
 
 
 def _not_xml(error: etree.XMLSyntaxError) -> FormatError:
@@ -102,7 +87,9 @@ class Cleaner:
 
     def text(self, element: Any) -> str:
         """Text of an element with mixed content, on one line; empty for None."""
-        return "" if element is None else self.clean("".join(_pieces(element)))
+        if element is None:
+            return ""
+        return self.clean("".join(_pieces(element)) if len(element) else element.text)
 
     def clean(self, text: str | None) -> str:
         """The text on one line, without forbidden characters and chat control tokens.
@@ -110,6 +97,8 @@ class Cleaner:
         Papers are data: a chat control token in one would end a turn in a training row.
         """
         text = text or ""
+        if not _SUSPICIOUS.search(text):  # nearly all: three times as fast
+            return " ".join(text.split())
         while (shorter := _CHAT_TOKENS.sub("", text.replace(TAKEN_OUT, ""))) != text:
             self.sanitised, text = True, shorter  # what is left may form a token again
         return " ".join(text.split())

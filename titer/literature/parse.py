@@ -5,11 +5,14 @@ and every record in the bytes is either a paper or stands in `skipped` with a re
 """
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, BinaryIO
 
-from titer.literature import fields
-from titer.literature.markup import Cleaner, elements, parse_repaired
+from titer.errors import FormatError
+from titer.literature import fields, markup, raw
+from titer.literature.markup import Cleaner
+from titer.literature.merge import DELETED, Merger, Parsed, Read
 from titer.records import Paper
 
 SYNTHETIC_MARK = "synthetic sample record"
@@ -27,44 +30,59 @@ _WITHDRAWN_TEXT = re.compile(
 )
 
 
-@dataclass
-class Parsed:
-    """What some bytes hold: the papers, and the records that are none with the reason."""
-
-    papers: list[Paper] = field(default_factory=list)
-    skipped: list[dict[str, Any]] = field(default_factory=list)
-    """`{paper_id, reason}`."""
-    files: list[dict[str, Any]] = field(default_factory=list)
-    """`{name, sha256, records}` of the files that were read, where it was files."""
-
-    def skip(self, paper_id: str, reason: str) -> None:
-        """List a record that is not a paper."""
-        self.skipped.append({"paper_id": paper_id, "reason": reason})
-
-
-def parse_pubmed(body: bytes, *, raw_sha256: str) -> Parsed:
+def parse_pubmed(body: bytes) -> Parsed:
     """Papers of a `PubmedArticleSet`, book chapters with a title and an abstract included.
 
     Raises:
         FormatError: not well-formed, or another document; the text begins with the line.
     """
-
-    def read(content: bytes) -> Parsed:
-        parsed = Parsed()
-        tags = ("PubmedArticle", "PubmedBookArticle", "DeleteCitation")
-        for element in elements(content, "PubmedArticleSet", tags):
-            _READERS[element.tag](element, parsed, raw_sha256)
-        return parsed
-
-    return parse_repaired(body, read)
+    return _parse(body, "PubmedArticleSet")
 
 
-def _read_article(element: Any, parsed: Parsed, raw_sha256: str) -> None:
+def parse_atom(body: bytes) -> Parsed:
+    """Papers of an arXiv Atom feed; the feed states no licence, so theirs is None.
+
+    Raises:
+        FormatError: not well-formed, or another document; the text begins with the line.
+    """
+    return _parse(body, "feed")
+
+
+def _parse(body: bytes, root: str) -> Parsed:
+    merger = Merger()
+    for read in read_records(BytesIO(body), root):
+        merger.add(read)
+    return merger.parsed()
+
+
+def read_records(stream: BinaryIO, root: str | None = None) -> Iterator[Read]:
+    """Yield what a document holds, record by record, in constant memory.
+
+    Nothing is certain before the end: a document that is cut off yields records and then raises.
+
+    Args:
+        stream: PubMed XML or an Atom feed.
+        root: the root element that is expected; None takes either.
+
+    Raises:
+        FormatError: not well-formed, or another document; the text begins with the line.
+    """
+    parser = markup.safe_parser()
+    for record in raw.split(stream, root):
+        try:
+            element = markup.element(record.content, record.root, parser)
+        except FormatError as error:
+            line, _, text = str(error).partition(":")
+            raise FormatError(f"{record.line + int(line) - 1}:{text}") from None
+        yield from _READERS[record.tag](element, record.sha256)
+
+
+def _read_article(element: Any, raw_sha256: str) -> Iterator[Read]:
     citation = element.find("MedlineCitation")
     article = None if citation is None else citation.find("Article")
-    pmid = "" if citation is None else (citation.findtext("PMID") or "").strip()
+    pmid, version = _pmid(citation)
     if article is None or not pmid:
-        parsed.skip(f"pmid:{pmid}", "a record without PMID or Article")
+        yield Read(f"pmid:{pmid}", reason="a record without PMID or Article")
         return
     cleaner = Cleaner()
     paper = _paper(pmid, article, cleaner, raw_sha256)
@@ -75,21 +93,23 @@ def _read_article(element: Any, parsed: Parsed, raw_sha256: str) -> None:
     if types is not None:
         paper.pub_types, paper.retracted = fields.publication_types(types)
     paper.mesh = fields.mesh(citation, cleaner)
+    paper.status = citation.get("Status")
     _set_shared(paper, citation, element.find("PubmedData"), article, cleaner)
-    _set_status(paper, fields.corrections(citation, cleaner))
+    _set_standing(paper, fields.corrections(citation, cleaner))
     paper.sanitised = cleaner.sanitised
-    parsed.papers.append(paper)
+    yield Read(paper.paper_id, paper, version=version)
 
 
-def _read_book(element: Any, parsed: Parsed, raw_sha256: str) -> None:
+def _read_book(element: Any, raw_sha256: str) -> Iterator[Read]:
     document = element.find("BookDocument")
-    pmid = "" if document is None else (document.findtext("PMID") or "").strip()
+    pmid, version = _pmid(document)
     lacks = [
         name for name in ("ArticleTitle", "Abstract")
         if document is None or document.find(name) is None
     ]  # fmt: skip
     if lacks or not pmid:
-        parsed.skip(f"pmid:{pmid}", f"a book record without {' and '.join(lacks or ['PMID'])}")
+        reason = f"a book record without {' and '.join(lacks or ['PMID'])}"
+        yield Read(f"pmid:{pmid}", reason=reason)
         return
     cleaner = Cleaner()
     paper = _paper(pmid, document, cleaner, raw_sha256)
@@ -98,19 +118,21 @@ def _read_book(element: Any, parsed: Parsed, raw_sha256: str) -> None:
     paper.pub_types, paper.retracted = fields.publication_types(document)
     _set_shared(paper, document, document, document, cleaner)
     paper.sanitised = cleaner.sanitised
-    parsed.papers.append(paper)
+    yield Read(paper.paper_id, paper, version=version)
 
 
-def _read_deleted(element: Any, parsed: Parsed, raw_sha256: str) -> None:
+def _read_deleted(element: Any, raw_sha256: str) -> Iterator[Read]:
     for pmid in element.iterfind("PMID"):
-        parsed.skip(f"pmid:{pmid.text}", "deleted by PubMed")
+        yield Read(f"pmid:{(pmid.text or '').strip()}", reason=DELETED)
 
 
-_READERS = {
-    "PubmedArticle": _read_article,
-    "PubmedBookArticle": _read_book,
-    "DeleteCitation": _read_deleted,
-}
+def _pmid(holder: Any) -> tuple[str, int]:
+    """PMID and version; an empty PMID where there is none."""
+    element = None if holder is None else holder.find("PMID")
+    if element is None:
+        return "", 1
+    version = element.get("Version", "")
+    return (element.text or "").strip(), int(version) if version.isdigit() else 1
 
 
 def _paper(pmid: str, article: Any, cleaner: Cleaner, raw_sha256: str) -> Paper:
@@ -139,67 +161,59 @@ def _set_shared(paper: Paper, holder: Any, data: Any, article: Any, cleaner: Cle
     paper.is_preprint = "Preprint" in paper.pub_types
 
 
-def _set_status(paper: Paper, corrections: list[dict[str, str | None]]) -> None:
+def _set_standing(paper: Paper, corrections: list[dict[str, str | None]]) -> None:
+    """Retraction, concern and versions, as the links to other records say."""
     paper.corrections = corrections
-    linked = {row["type"]: f"pmid:{row['pmid']}" if row["pmid"] else None for row in corrections}
-    notice = next((t for t in ("RetractionIn", "RetractedandRepublishedIn") if t in linked), None)
+    linked = {row["type"]: row for row in corrections}
+    notice = linked.get("RetractionIn") or linked.get("RetractedandRepublishedIn")
     paper.retracted = paper.retracted or notice is not None
     if paper.retracted:
-        notice_id = linked[notice] if notice else None
-        paper.retraction = {"sources": ["pubmed"], "notice_id": notice_id}
+        paper.retraction = {
+            "sources": ["pubmed"],
+            "notice_id": _linked_id(notice),
+            "date": fields.cited_date(notice["source"]) if notice else None,
+        }
     announces = any(name in fields.NOTICE_TYPES for name in paper.pub_types)
     paper.is_retraction_notice = announces or "RetractionOf" in linked
     paper.concern = "ExpressionOfConcernIn" in linked
-    paper.version_of = linked.get("UpdateIn")
+    paper.version_of = _linked_id(linked.get("UpdateIn"))
 
 
-def parse_atom(body: bytes, *, raw_sha256: str) -> Parsed:
-    """Papers of an arXiv Atom feed; the feed states no licence, so theirs is None.
-
-    Raises:
-        FormatError: not well-formed, or another document; the text begins with the line.
-    """
-
-    def read(content: bytes) -> Parsed:
-        parsed = Parsed()
-        for entry in elements(content, f"{ATOM}feed", (f"{ATOM}entry",)):
-            _read_entry(entry, parsed, raw_sha256)
-        return parsed
-
-    return parse_repaired(body, read)
+def _linked_id(row: dict[str, str | None] | None) -> str | None:
+    return f"pmid:{row['pmid']}" if row and row["pmid"] else None
 
 
-def _read_entry(entry: Any, parsed: Parsed, raw_sha256: str) -> None:
+def _read_entry(entry: Any, raw_sha256: str) -> Iterator[Read]:
     cleaner = Cleaner()
     address = (entry.findtext(f"{ATOM}id") or "").strip()
     match = _ARXIV_ID.search(address)
     title = cleaner.text(entry.find(f"{ATOM}title"))
     if match is None:
-        parsed.skip(f"arxiv:{address}", f"an entry without an arXiv id, titled {title!r}")
+        reason = f"an entry without an arXiv id, titled {title!r}"
+        yield Read(f"arxiv:{address}", reason=reason)
         return
     summary = cleaner.text(entry.find(f"{ATOM}summary"))
     comment = cleaner.text(entry.find(f"{ARXIV}comment"))
-    parsed.papers.append(
-        Paper(
-            paper_id=f"arxiv:{match['id']}",
-            source="arxiv",
-            title=title,
-            sections=[{"label": "", "category": "", "text": summary}] if summary else [],
-            synthetic=comment.lower().startswith(SYNTHETIC_MARK),
-            arxiv_id=match["id"],
-            arxiv_version=int(match["version"] or 1),
-            doi=fields.normal_doi(entry.findtext(f"{ARXIV}doi")),
-            journal=cleaner.text(entry.find(f"{ARXIV}journal_ref")) or None,
-            authors=[cleaner.text(one) for one in entry.iterfind(f"{ATOM}author/{ATOM}name")],
-            pub_date=(entry.findtext(f"{ATOM}published") or "").strip()[:10] or None,
-            categories=_categories(entry),
-            withdrawn=_is_withdrawn(comment, summary),
-            is_preprint=True,
-            date_revised=(entry.findtext(f"{ATOM}updated") or "").strip()[:10] or None,
-            raw_sha256=raw_sha256,
-            sanitised=cleaner.sanitised,
-        )
+    paper = Paper(
+        paper_id=f"arxiv:{match['id']}",
+        source="arxiv",
+        title=title,
+        sections=[{"label": "", "category": "", "text": summary}] if summary else [],
+        synthetic=comment.lower().startswith(SYNTHETIC_MARK),
+        arxiv_id=match["id"],
+        arxiv_version=int(match["version"] or 1),
+        doi=fields.normal_doi(entry.findtext(f"{ARXIV}doi")),
+        journal=cleaner.text(entry.find(f"{ARXIV}journal_ref")) or None,
+        authors=[cleaner.text(one) for one in entry.iterfind(f"{ATOM}author/{ATOM}name")],
+        pub_date=(entry.findtext(f"{ATOM}published") or "").strip()[:10] or None,
+        categories=_categories(entry),
+        withdrawn=_is_withdrawn(comment, summary),
+        is_preprint=True,
+        date_revised=(entry.findtext(f"{ATOM}updated") or "").strip()[:10] or None,
+        raw_sha256=raw_sha256,
+        sanitised=cleaner.sanitised,
     )
+    yield Read(paper.paper_id, paper, version=paper.arxiv_version or 1)
 
 
 def _categories(entry: Any) -> list[str]:
@@ -209,3 +223,11 @@ def _categories(entry: Any) -> list[str]:
 
 def _is_withdrawn(comment: str, summary: str) -> bool:
     return not summary or bool(_WITHDRAWN.search(comment) or _WITHDRAWN_TEXT.match(summary))
+
+
+_READERS = {
+    "PubmedArticle": _read_article,
+    "PubmedBookArticle": _read_book,
+    "DeleteCitation": _read_deleted,
+    "entry": _read_entry,
+}

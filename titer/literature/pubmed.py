@@ -55,6 +55,18 @@ class Found:
     ids: list[str] = field(default_factory=list)
     """In numerical order."""
     warnings: list[str] = field(default_factory=list)
+    """What PubMed ignored or did not find in the query, sorted."""
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    """Windows that were served whole: `{first, last, low, high, count}`, the newest first."""
+
+
+@dataclass
+class _Slice:
+    """What a window holds."""
+
+    count: int
+    ids: list[str]
+    leaves: list[dict[str, Any]]
 
 
 class PubmedClient:
@@ -113,30 +125,30 @@ class PubmedClient:
             return Found(**kept)
         found = Found(query, until, 0)
         window = Window(FIRST_DAY, datetime.date.fromisoformat(until))
-        ids: set[str] = set()
-        found.count = self._slice(found, window, ids)
-        found.ids = sorted(ids, key=int)[-limit:] if limit else sorted(ids, key=int)
+        whole = self._slice(found, window, limit)
+        found.count, found.slices = whole.count, whole.leaves
+        found.ids = sorted(set(whole.ids), key=int)[-limit:]  # [-0:] is all of them
         found.warnings = sorted(set(found.warnings))
         if self.cache:
             self.cache.write_ids(key, asdict(found))
         return found
 
-    def _slice(self, found: Found, window: Window, ids: set[str]) -> int:
-        """Add the ids of a window and return how many PubMed counts in it."""
-        limit = self.settings.max_papers_per_query
+    def _slice(self, found: Found, window: Window, wanted: int) -> _Slice:
+        """The ids of a window; where `wanted` is not 0, the older half may be left out."""
         for _ in range(ROUNDS):
-            count, page = self._esearch(found, window)
+            count, ids = self._esearch(found, window)
             if count <= SERVED_IDS:
-                ids.update(page)
-                return count
+                return _Slice(count, ids, [{**window.to_json(), "count": count}])
             halves = window.halves()
             if halves is None:
                 raise self.line.refuse(found.query, f"{count} records with the same PMID")
-            counted = self._slice(found, halves[0], ids)
-            if limit and len(ids) >= limit:
-                return count
-            if counted + self._slice(found, halves[1], ids) == count:
-                return count
+            newer = self._slice(found, halves[0], wanted)
+            if wanted and len(newer.ids) >= wanted:
+                return _Slice(count, newer.ids, newer.leaves)
+            older = self._slice(found, halves[1], wanted and wanted - len(newer.ids))
+            # records that arrive between two calls: the parts are asked for again
+            if newer.count + older.count == count:
+                return _Slice(count, newer.ids + older.ids, newer.leaves + older.leaves)
         days = f"{window.first} to {window.last}"
         raise self.line.refuse(found.query, f"the counts of {days} do not add up: try again later")
 

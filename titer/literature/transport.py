@@ -4,11 +4,20 @@ import http.client
 import time
 import urllib.error
 import urllib.request
+import zlib
 from email.message import Message
 from io import BytesIO
 from typing import Any
 
-from titer.literature.http import Line, Unusable, check_host, collected, is_local, status_fault
+from titer.literature.http import (
+    LARGEST_ANSWER,
+    Line,
+    Unusable,
+    check_host,
+    collected,
+    is_local,
+    status_fault,
+)
 
 
 class Answer(BytesIO):
@@ -44,7 +53,9 @@ class Transport:
         """
         address = request.full_url.replace(self.official, self.base_url, 1)
         check_host(address, self.base_url)
-        ours = urllib.request.Request(address, data=request.data, method=request.method)
+        ours = urllib.request.Request(
+            address, request.data, {"Accept-Encoding": "gzip"}, method=request.method
+        )
         timeout_s = self.line.patience.timeout_s
         try:
             with self._opener.open(ours, timeout=timeout_s) as answer:
@@ -53,15 +64,33 @@ class Transport:
                 length = answer.headers.get("Content-Length")
                 if length is not None and int(length) != len(body):
                     raise Unusable("cut")
+                if answer.headers.get("Content-Encoding") == "gzip":
+                    body = unzipped(body)
                 return Answer(body, answer.headers, address)
         except urllib.error.HTTPError as error:
-            status_fault(
-                self.line, error.code, _text(error), error.headers.get("Retry-After"), what
-            )
+            status_fault(self.line, error.code, _text(error), error.headers, what)
         except urllib.error.URLError as error:
-            raise Unusable(f"no connection: {error.reason}") from None
+            raise Unusable(f"no connection to {self.base_url}: {error.reason}") from None
         except (http.client.HTTPException, OSError) as error:
             raise Unusable(type(error).__name__) from None
+
+
+def unzipped(body: bytes) -> bytes:
+    """What a gzip body holds.
+
+    Raises:
+        Unusable: it is cut, damaged, or larger than any answer may be.
+    """
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        content = unpacker.decompress(body, LARGEST_ANSWER)
+    except zlib.error:
+        raise Unusable("damaged gzip") from None
+    if unpacker.unconsumed_tail:
+        raise Unusable(f"more than {LARGEST_ANSWER} bytes")
+    if not unpacker.eof:
+        raise Unusable("cut gzip")
+    return content
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):

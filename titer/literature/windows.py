@@ -1,10 +1,11 @@
-"""Parts of PubMed that are small enough to be served whole.
+"""Parts of PubMed or arXiv that are small enough to be served whole.
 
 Invariant: the halves of a window are disjoint and together are the window, the newer one first.
 """
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 FIRST_DAY = datetime.date(1800, 1, 1)
 """Before the oldest day of entry."""
@@ -15,7 +16,7 @@ LAST_UID = 99_999_999
 
 @dataclass(frozen=True)
 class Window:
-    """A part of PubMed: days of entry, and within one day a range of PMIDs."""
+    """Days of entry or submission, and within one day of PubMed a range of PMIDs."""
 
     first: datetime.date
     last: datetime.date
@@ -33,6 +34,10 @@ class Window:
             newer = Window(self.first, self.last, half + 1, self.high)
             return newer, Window(self.first, self.last, self.low, half)
         return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Its bounds, as ids.json holds them."""
+        return {**asdict(self), "first": str(self.first), "last": str(self.last)}
 
     def term(self, query: str) -> str:
         """The query within the range of PMIDs."""
