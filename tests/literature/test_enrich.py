@@ -321,12 +321,40 @@ def test_the_sample_asks_nothing_and_says_so(
     assert "papers.source=sample asks no further source: ['europe_pmc']" in caplog.text
 
 
-def test_a_table_that_is_missing_is_named(run: Run, tmp_path: Path) -> None:
-    write_own(tmp_path / "own")
+def test_a_table_that_is_missing_is_named_before_anything_is_asked(
+    run: Run, services: Server, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=r"no such file \(papers\.retraction_watch\.source\)"):
-        run(
-            "retraction_watch", source=PapersSource.files, path="own", table=tmp_path / "none.csv"
-        )  # fmt: skip
+        run("retraction_watch", table=tmp_path / "none.csv")
+    assert services.journal == []
+
+
+@pytest.mark.parametrize("name", ["PMC12.1", "PMC", "manuscript/../1", "NIHMS9"])
+def test_an_id_that_is_none_of_pubmed_centrals_is_not_asked_for(
+    name: str, run: Run, services: Server
+) -> None:
+    services.records[OPEN] = services.records[OPEN].replace(pmcid(OPEN), name)
+    found = run("europe_pmc", "pmc")
+    assert papers(found)[OPEN].pmcid == name
+    assert not papers(found)[OPEN].body
+
+
+def test_pubmed_central_wants_the_address_of_its_user(
+    services: Server, papers_settings: PapersSettings, access: Access
+) -> None:
+    settings = replace(papers_settings, pmc=replace(papers_settings.pmc, enabled=True))
+    anonymous = replace(access, credentials=Credentials())
+    one = Paper("pmid:1", "pubmed", "", [], pmid="1", pmcid="PMC1")
+    with pytest.raises(ConfigError, match="NCBI_EMAIL is not set"):
+        enrich([one], settings, anonymous)
+    assert enrich([], settings, anonymous)["enriched"]["pmc"]["bodies_asked"] == 0
+    assert services.journal == []
+
+
+def test_a_source_is_not_left_out_for_want_of_access(papers_settings: PapersSettings) -> None:
+    settings = replace(papers_settings, pmc=replace(papers_settings.pmc, enabled=True))
+    with pytest.raises(ValueError, match=r"no access to services, and these are on: \['pmc'\]"):
+        enrich([], settings, None)
 
 
 def test_the_order_of_the_papers_does_not_matter(

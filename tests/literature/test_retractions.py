@@ -84,6 +84,12 @@ def test_the_latest_of_several_notices_is_named() -> None:
     assert (found.retraction["notice_id"], found.retraction["date"]) == ("pmid:77", "2023-01-02")
 
 
+def test_a_notice_without_a_name_is_known_by_its_row() -> None:
+    nameless = {**PMID, "RetractionDOI": "unavailable", "Record ID": "4711"}
+    found = marked(table(nameless), paper())
+    assert (found.retraction or {})["notice_id"] == "retraction_watch:4711"
+
+
 def test_what_was_marked_is_counted() -> None:
     papers = [paper(), paper(pmid="12", retracted=True), paper(pmid="13"), paper(pmid="14")]
     concern = row(OriginalPaperPubMedID="13", RetractionNature="Expression of Concern")

@@ -17,7 +17,7 @@ from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError, SourceError
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
-from titer.literature.enrich import Access, asks_services, enrich, switched_on
+from titer.literature.enrich import Access, asks_services, check_table, enrich, switched_on
 from titer.literature.files import read_papers
 from titer.literature.http import Line, Pacer
 from titer.literature.merge import Parsed
@@ -101,6 +101,8 @@ def collect(
         SourceError: a service failed, a query finds nothing, or offline misses an answer.
     """
     credentials = credentials or Credentials()
+    if settings.source != PapersSource.sample:
+        check_table(settings, retractions)
     if settings.source == PapersSource.live:
         return _live(settings, domain, cache, credentials, retractions)
     path = sample if settings.source == PapersSource.sample else own

@@ -5,6 +5,7 @@ What a record states of itself comes first; an index that knows a licence goes b
 article's own statement before the index. A source that is off is never asked.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -61,6 +62,19 @@ def asks_services(settings: PapersSettings, table: Path | None) -> bool:
     return bool(set(on) - {"retraction_watch"}) or (bool(on) and table is None)
 
 
+def check_table(settings: PapersSettings, table: Path | None) -> None:
+    """Refuse a table that is not there, before anything is asked.
+
+    Raises:
+        DataError: there is no file.
+    """
+    if settings.retraction_watch.enabled and table is not None and not table.is_file():
+        raise DataError(
+            f"{settings.retraction_watch.source}: no such file (papers.retraction_watch.source). "
+            "Put the table there, or name an https address"
+        )
+
+
 def enrich(
     papers: Sequence[Paper],
     settings: PapersSettings,
@@ -83,16 +97,19 @@ def enrich(
     Raises:
         SourceError: a service failed, or offline misses an answer; what was fetched is kept.
         ConfigError: PubMed Central without an e-mail address.
-        DataError: the table is missing or damaged (FormatError).
+        FormatError: the table is damaged.
+        ValueError: a service is needed, and there is no access.
     """
+    if access is None and asks_services(settings, table):
+        raise ValueError(f"no access to services, and these are on: {switched_on(settings)}")
     ordered = sorted(papers, key=lambda paper: paper.paper_id)
     for paper in ordered:
         paper.license = stated_by_record(paper)
     on = switched_on(settings)
     counts: dict[str, Counts] = {}
     for name in on:
-        if name == "retraction_watch":
-            counts[name] = _retraction_watch(ordered, settings, access, table)
+        if name == "retraction_watch" and table is not None:
+            counts[name] = _watch_file(ordered, settings, table)
         elif access is not None:
             counts[name] = _SERVICES[name](ordered, settings, access)
     consulted = {"europe_pmc", "retraction_watch"} & set(on)
@@ -144,7 +161,8 @@ def _take_row(paper: Paper, row: Mapping[str, Any], counts: Counts) -> bool:
 def _pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Counts:
     from titer.literature.pmc import PmcClient
 
-    if not access.cache.offline:
+    wanting = _by((paper.pmcid, paper) for paper in papers if _wants_body(paper))
+    if wanting and not access.cache.offline:
         access.credentials.require_email()
     client = PmcClient(
         settings.pmc,
@@ -155,7 +173,6 @@ def _pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Count
         cache=access.cache,
         pacer=access.ncbi,
     )
-    wanting = _by((paper.pmcid, paper) for paper in papers if _wants_body(paper))
     counts = _no_bodies(wanting) | _NO_LICENCES
     given = set()
     with access.watched(client.line) as bar:
@@ -188,39 +205,20 @@ def _arxiv_oai(papers: list[Paper], settings: PapersSettings, access: Access) ->
     return counts
 
 
-_SERVICES: dict[str, Callable[[list[Paper], PapersSettings, Access], Counts]] = {
-    "europe_pmc": _europe_pmc,
-    "pmc": _pmc,
-    "arxiv_oai": _arxiv_oai,
-}
+def _watch_file(papers: list[Paper], settings: PapersSettings, path: Path) -> Counts:
+    body = path.read_bytes()
+    name = settings.retraction_watch.source
+    counts = retractions.mark(papers, retractions.read_table(body, name))
+    return {"source": name, "sha256": files.sha256_bytes(body)} | counts
 
 
-def _retraction_watch(
-    papers: list[Paper], settings: PapersSettings, access: Access | None, path: Path | None
-) -> Counts:
-    source = settings.retraction_watch.source
+def _watch_service(papers: list[Paper], settings: PapersSettings, access: Access) -> Counts:
     # an address may hold its user's e-mail after the question mark
-    name = source.partition("?")[0]
-    if path is not None:
-        if not path.is_file():
-            raise DataError(
-                f"{source}: no such file (papers.retraction_watch.source). Put the table there, "
-                "or name an https address"
-            )
-        body = path.read_bytes()
-        table = retractions.read_table(body, name)
-        counts: Counts = {"sha256": files.sha256_bytes(body)}
-    elif access is not None:
-        table, counts = _fetched_table(settings, access, name)
-    return {"source": name} | counts | retractions.mark(papers, table)
+    name = settings.retraction_watch.source.partition("?")[0]
 
-
-def _fetched_table(
-    settings: PapersSettings, access: Access, name: str
-) -> tuple[retractions.Table, Counts]:
-    def verify(body: bytes) -> tuple[retractions.Table, Counts]:
+    def verify(body: bytes) -> tuple[retractions.Table, str]:
         try:
-            return retractions.read_table(body, name), {"sha256": files.sha256_bytes(body)}
+            return retractions.read_table(body, name), files.sha256_bytes(body)
         except FormatError as error:
             raise Unusable(str(error)) from None
 
@@ -228,15 +226,24 @@ def _fetched_table(
     line = access.line("Retraction Watch", Pacer(0.0), settings)
     with access.watched(line):
         service = Service(line, base_url, access.cache)
-        return service.get(address, verify, "the table", kind="retraction_watch")
+        table, digest = service.get(address, verify, "the table", kind="retraction_watch")
+    return {"source": name, "sha256": digest} | retractions.mark(papers, table)
 
 
+_SERVICES: dict[str, Callable[[list[Paper], PapersSettings, Access], Counts]] = {
+    "europe_pmc": _europe_pmc,
+    "pmc": _pmc,
+    "arxiv_oai": _arxiv_oai,
+    "retraction_watch": _watch_service,
+}
+
+_NAME = re.compile(r"(?:PMC)?[0-9]+")
 _NO_LICENCES = {"licence": 0, "licence_differs": 0}
 
 
 def _by(pairs: Iterable[tuple[str | None, Paper]]) -> dict[str, Paper]:
-    """Papers by the name that a service knows them by, those without one left out."""
-    return {name: paper for name, paper in pairs if name}
+    """Papers by the name that a service knows them by, those without a usable one left out."""
+    return {name: paper for name, paper in pairs if name and _NAME.fullmatch(name)}
 
 
 def _no_bodies(wanting: Mapping[str, Paper]) -> Counts:

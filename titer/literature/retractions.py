@@ -23,8 +23,8 @@ from titer.literature.http import is_local
 from titer.records import Paper
 
 COLUMNS = ("OriginalPaperDOI", "OriginalPaperPubMedID", "RetractionNature")
-"""Without these the table says nothing; RetractionDate, RetractionPubMedID and RetractionDOI are
-read where they are."""
+"""Without these the table says nothing; `Record ID`, RetractionDate, RetractionPubMedID and
+RetractionDOI are read where they are."""
 
 WATCH = "retraction_watch"
 """Name of the source in records."""
@@ -39,7 +39,7 @@ class Notice:
     nature: str
     """retraction, expression of concern, correction or reinstatement, in lower case."""
     notice_id: str | None
-    """`pmid:123` or a DOI."""
+    """`pmid:123` or a DOI; where it has neither, the row: `retraction_watch:123`."""
     date: str | None
     """ISO 8601."""
 
@@ -142,9 +142,12 @@ def _add(table: Table, row: list[str], at: dict[str, int], place: str) -> None:
         number = at.get(column, len(row))
         return row[number].strip() if number < len(row) else ""
 
+    record = value("Record ID")
     notice = Notice(
         " ".join(value("RetractionNature").lower().split()),
-        _pmid(value("RetractionPubMedID")) or _doi(value("RetractionDOI")),
+        _pmid(value("RetractionPubMedID"))
+        or _doi(value("RetractionDOI"))
+        or (f"{WATCH}:{record}" if record else None),
         iso_date(value("RetractionDate")),
     )
     table.n_rows += 1
