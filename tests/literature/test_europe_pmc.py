@@ -67,6 +67,28 @@ def test_a_cursor_that_repeats_before_the_end_is_asked_for_again(
     assert len(server.requests("search")) == 3 * 3 + 1 + 2
 
 
+def test_results_that_are_counted_and_never_given_are_counted_as_such(
+    server: Server, standin: Standin, client: Callable[..., EuropePmc]
+) -> None:
+    standin.most, standin.stuck = 4, 99
+    one = client(31)
+    assert found(one) == list(ROWS)[:4]
+    assert one.n_short == 26
+    n_requests = len(server.journal)
+    assert n_requests == 1 + 2, "tried as often as any other fault"
+    again = client(31)
+    assert (found(again), again.n_short, len(server.journal)) == (found(one), 26, n_requests)
+
+
+def test_a_page_without_results_before_the_end_is_asked_for_again(
+    server: Server, standin: Standin, client: Callable[..., EuropePmc]
+) -> None:
+    healthy = standin.endpoints["search"]
+    answers = [b'{"hitCount": 30, "resultList": {"result": []}, "nextCursorMark": "c"}']
+    server.extra["search"] = lambda request: answers.pop() if answers else healthy(request)
+    assert found(client(31)) == list(ROWS)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -75,11 +97,10 @@ def test_a_cursor_that_repeats_before_the_end_is_asked_for_again(
         b'{"errCode": 404, "errMsg": "no"}',
         b'{"hitCount": 1, "resultList": {"result": [{"id": "1"}]}}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "777"}]}}',
-        b'{"hitCount": 9, "resultList": {"result": []}, "nextCursorMark": "c"}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "1"}, {"pmid": "1"}]}}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "1"}, {"pmid": "2"}]}}',
     ],
-    ids=["list", "no results", "error", "no pmid", "not asked for", "empty", "twice", "too many"],
+    ids=["list", "no results", "error", "no pmid", "not asked for", "twice", "too many"],
 )
 def test_an_answer_that_does_not_fit_is_no_answer(
     body: bytes, server: Server, standin: Standin, client: Callable[..., EuropePmc]

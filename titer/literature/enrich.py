@@ -135,6 +135,7 @@ def _europe_pmc(papers: list[Paper], settings: PapersSettings, access: Access) -
             counts["open_access"] += _take_row(paper, row, counts)
             if ours.full_text and row.get("inEPMC") == "Y" and row.get("isOpenAccess") == "Y":
                 open_access.append(paper)
+        counts["not_given"] = client.n_short
         if ours.full_text:
             wanting = _by((paper.pmcid, paper) for paper in open_access if _wants_body(paper))
             counts |= _no_bodies(wanting)

@@ -2,9 +2,11 @@
 
 Fields by the reference guide of its REST service and public code that reads them: hitCount,
 nextCursorMark, resultList.result with pmid, pmcid, license (`cc by-nc`), isOpenAccess, inEPMC and
-pubTypeList. †Not checked against the live service: how many ids a query takes.
+pubTypeList. The count may exceed what is given (getpapers#153).
+†Not checked against the live service: how many ids a query takes.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ PATH = "/europepmc/webservices/rest"
 SOURCE = "europe_pmc"
 """Name of the source in records."""
 
+ROUNDS = 3
+"""Times that a page which ends too early is asked for again."""
+
 ABSENT = b"<article/>"
 """Kept for an article that the service lists and does not give: no body, no licence."""
 
@@ -34,6 +39,8 @@ class EuropePmc:
         """The service's line brings pace and patience."""
         self.settings = settings
         self.service = service
+        self.n_short = 0
+        """Results that were counted and never came."""
 
     def find(self, pmids: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield what the service knows of some PubMed records, one row per known one.
@@ -48,26 +55,41 @@ class EuropePmc:
 
     def _batch(self, pmids: list[str]) -> Iterator[dict[str, Any]]:
         """The pages of one query; the last page repeats its cursor, so the count decides."""
-        cursor = "*"
-        left = frozenset(pmids)
+        cursor, left = "*", frozenset(pmids)
         while True:
-            query = {
-                "query": f"EXT_ID:({' OR '.join(pmids)}) AND SRC:MED",
-                "resultType": "core",
-                "format": "json",
-                "pageSize": len(pmids),
-                "cursorMark": cursor,
-            }
-            page = self.service.get(
-                f"{PATH}/search?{urlencode(query, quote_via=quote)}",
-                partial(_page, left=left, n_seen=len(pmids) - len(left), cursor=cursor),
-                f"search {len(pmids)} records ({pmids[0]} to {pmids[-1]})",
-                kind="europe_pmc",
-            )
+            page = self._ask(pmids, cursor, left)
             yield from page.rows
             if page.is_last:
+                self.n_short += page.n_short
                 return
             cursor, left = page.following, left - {str(row["pmid"]) for row in page.rows}
+
+    def _ask(self, pmids: list[str], cursor: str, left: frozenset[str]) -> "_Page":
+        """One page; one that ends too early is asked for again, then taken."""
+        query = {
+            "query": f"EXT_ID:({' OR '.join(pmids)}) AND SRC:MED",
+            "resultType": "core",
+            "format": "json",
+            "pageSize": len(pmids),
+            "cursorMark": cursor,
+        }
+        read = partial(_page, left=left, n_seen=len(pmids) - len(left), cursor=cursor)
+        tries = itertools.count(1)
+        most = min(ROUNDS, self.service.line.patience.max_tries - 1)
+
+        def verify(body: bytes) -> _Page:
+            page = read(body)
+            if page.n_short and next(tries) <= most:
+                raise Unusable(f"{page.n_short} results fewer than counted")
+            return page
+
+        return self.service.get(
+            f"{PATH}/search?{urlencode(query, quote_via=quote)}",
+            verify,
+            f"search {len(pmids)} records ({pmids[0]} to {pmids[-1]})",
+            kind="europe_pmc",
+            kept=read,
+        )
 
     def full_text(self, pmcid: str) -> Article:
         """The article with its body, which is empty where the service does not give it.
@@ -101,13 +123,15 @@ class _Page:
     rows: list[dict[str, Any]]
     following: str
     is_last: bool
+    n_short: int
+    """Results that are counted, on a last page that comes before them."""
 
 
 def _page(body: bytes, *, left: frozenset[str], n_seen: int, cursor: str) -> _Page:
     """A page whose results were asked for and did not come before.
 
     Raises:
-        Unusable: it is something else, or leads nowhere before the count is reached.
+        Unusable: it is something else.
     """
     try:
         answer = json.loads(body)
@@ -115,12 +139,9 @@ def _page(body: bytes, *, left: frozenset[str], n_seen: int, cursor: str) -> _Pa
         names = [str(row["pmid"]) for row in rows]
     except (ValueError, KeyError, TypeError):
         raise Unusable("no list of results") from None
-    if not len(names) == len(set(names) & left):
+    n_short = count - n_seen - len(rows)
+    if not len(names) == len(set(names) & left) or n_short < 0:
         raise Unusable("results that were not asked for, or came before")
-    n_seen += len(rows)
     following = str(answer.get("nextCursorMark") or "")
-    if n_seen > count or (n_seen < count and not rows):
-        raise Unusable(f"{n_seen} of {count} results")
-    if n_seen < count and following in ("", cursor):
-        raise Unusable("a cursor that repeats before the end")
-    return _Page(rows, following, n_seen == count)
+    is_last = not n_short or not rows or following in ("", cursor)
+    return _Page(rows, following, is_last, n_short if is_last else 0)

@@ -5,7 +5,7 @@ list it proves nothing. A paper that was reinstated stays out: training data can
 Columns: Crossref, Retraction Watch documentation. The form of the values (`4/15/2021 0:00`, PubMed
 id 0, DOI `unavailable`) is seen in public code that reads the table. †Not checked against the
 live service: whether the address of the table answers without a redirect to another host.
-Reference: Salami and Schneider (2023), on how far sources of retractions disagree.
+Reference: Schneider, Lee, Zheng and Salami (2023), on how far sources of retractions disagree.
 """
 
 import csv

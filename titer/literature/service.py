@@ -30,6 +30,7 @@ class Service:
         what: str,
         *,
         kind: str,
+        kept: Callable[[bytes], T] | None = None,
         refresh: bool = False,
     ) -> T:
         """What an answer holds.
@@ -39,6 +40,7 @@ class Service:
             verify: returns what the body holds, or raises Unusable.
             what: names the request in errors.
             kind: of the response in the cache.
+            kept: like `verify`, of an answer that was accepted before; the same if not given.
             refresh: ask even where the cache has an answer.
 
         Raises:
@@ -48,7 +50,7 @@ class Service:
         body = None if refresh else self.cache.read(kind, key)
         if body is not None:
             with contextlib.suppress(Unusable):
-                return verify(body)
+                return (kept or verify)(body)
         self.cache.check_online(f"{self.line.service} {what}")
         body, found = self.line.ask(
             lambda: self._send(address, what), lambda body: (body, verify(body)), what
