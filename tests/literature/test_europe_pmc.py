@@ -95,12 +95,13 @@ def test_a_page_without_results_before_the_end_is_asked_for_again(
         b"[]",
         b'{"hitCount": 1}',
         b'{"errCode": 404, "errMsg": "no"}',
-        b'{"hitCount": 1, "resultList": {"result": [{"id": "1"}]}}',
+        b'{"hitCount": 1, "resultList": {"result": [{"title": "1"}]}}',
+        b'{"hitCount": 1, "resultList": {"result": ["1"]}}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "777"}]}}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "1"}, {"pmid": "1"}]}}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "1"}, {"pmid": "2"}]}}',
     ],
-    ids=["list", "no results", "error", "no pmid", "not asked for", "twice", "too many"],
+    ids=["list", "no results", "error", "no id", "no row", "not asked for", "twice", "too many"],
 )
 def test_an_answer_that_does_not_fit_is_no_answer(
     body: bytes, server: Server, standin: Standin, client: Callable[..., EuropePmc]
@@ -136,6 +137,24 @@ def test_the_second_time_nothing_is_asked(
     n_requests = len(server.journal)
     assert (found(one), one.full_text("PMC1"), one.full_text("PMC2")) == first
     assert len(server.journal) == n_requests
+
+
+def test_a_record_without_pmid_is_known_by_its_id(
+    server: Server, standin: Standin, client: Callable[..., EuropePmc]
+) -> None:
+    body = b'{"hitCount": 1, "resultList": {"result": [{"id": "7", "source": "MED"}]}}'
+    server.extra["search"] = lambda request: body
+    assert found(client(31)) == ["7"]
+
+
+def test_a_refusal_with_status_200_is_an_empty_full_text(
+    server: Server, standin: Standin, client: Callable[..., EuropePmc]
+) -> None:
+    refusal = "Article with id PMC3 is not open access one"
+    body = f'<ns4:errorBean xmlns:ns4="http://x/"><errMsg>{refusal}</errMsg></ns4:errorBean>'
+    server.extra["fullTextXML"] = lambda request: body.encode()
+    assert client().full_text("PMC3").body == []
+    assert len(server.journal) == 1
 
 
 def test_a_full_text_that_is_not_given_is_empty(

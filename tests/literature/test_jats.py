@@ -63,7 +63,8 @@ def test_a_title_loses_its_number(title: str, expected: str) -> None:
     [
         "Acknowledgements", "Funding", "Conflict of interest", "Author contributions",
         "Authors’ contributions", "Data availability statement", "Supplementary material",
-        "Abbreviations", "Ethics statement", "Declaration of competing interests", "8. Funding",
+        "Abbreviations", "Pre-publication history", "Ethics statement",
+        "Declaration of competing interests", "8. Funding",
     ],
 )  # fmt: skip
 def test_statements_about_the_article_are_left_out(title: str) -> None:
@@ -73,6 +74,24 @@ def test_statements_about_the_article_are_left_out(title: str) -> None:
 @pytest.mark.parametrize("title", ["Supplementation with oil", "Fundamentals", "Interest in lamps"])
 def test_titles_that_only_begin_alike_stay(title: str) -> None:
     assert len(body(f"<sec><title>{title}</title><p>Words.</p></sec>")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lipids {0}, {0}, {0}. Then", "lipids. Then"),
+        ("lipids {0}, {0} are", "lipids are"),
+        ("lipids {0}, and water", "lipids, and water"),
+        ("lipids ({0}; {0}) are", "lipids are"),
+        ("units [{0}, pp. 57-59]. In", "units. In"),
+        ("units [[{0}], pp. 57-59.]. In", "units. In"),
+        ("lipids [{0}&#8211;{0}, {0}]; water", "lipids; water"),
+        ("the (&#8722;)-form (n = 3, all)", "the (−)-form (n = 3, all)"),
+    ],
+)
+def test_citations_leave_no_marks(text: str, expected: str) -> None:
+    xref = '<xref ref-type="bibr" rid="b">[1]</xref>'
+    assert body(f"<p>{text.format(xref)}</p>")[0]["text"] == expected
 
 
 def test_inline_mathematics_stays_readable() -> None:

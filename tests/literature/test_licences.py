@@ -36,6 +36,15 @@ def paper(**fields: object) -> Paper:
         ("http://arxiv.org/licenses/assumed-1991-2003/", "arxiv-assumed"),
         ("Creative Commons Attribution License", "cc-by"),
         ("Creative Commons Attribution-NonCommercial-NoDerivs 4.0 International", "cc-by-nc-nd"),
+        (
+            "This is an open-access article distributed under the terms of the Creative Commons "
+            "Attribution License, which permits unrestricted use, distribution, and reproduction.",
+            "cc-by",
+        ),
+        (
+            "Distributed under a Creative Commons Attribution-NonCommercial 4.0 License.",
+            "cc-by-nc",
+        ),
         ("publisher", "publisher"),
         ("Publisher-specific", "publisher"),
     ],
@@ -52,6 +61,7 @@ def test_a_licence_has_one_spelling(text: str, expected: str) -> None:
         "Elsevier user license", "open-access", "CC BY or CC BY-NC", "not CC0",
         "https://creativecommons.org/licenses/", "https://creativecommons.org/licenses/by-nc-x/4.0/",
         "CC", "CC BY-XX",
+        "Under the Creative Commons Attribution License, for non-commercial use.",
     ],
 )  # fmt: skip
 def test_what_names_no_known_licence_is_kept_as_text(text: str) -> None:

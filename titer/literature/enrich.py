@@ -130,7 +130,7 @@ def _europe_pmc(papers: list[Paper], settings: PapersSettings, access: Access) -
         bar.expect(len(asked))
         for row in client.find(list(asked)):
             bar.add(1)
-            paper = asked[str(row["pmid"])]
+            paper = asked[row["pmid"]]
             counts["known"] += 1
             counts["open_access"] += _take_row(paper, row, counts)
             if ours.full_text and row.get("inEPMC") == "Y" and row.get("isOpenAccess") == "Y":

@@ -62,7 +62,7 @@ class EuropePmc:
             if page.is_last:
                 self.n_short += page.n_short
                 return
-            cursor, left = page.following, left - {str(row["pmid"]) for row in page.rows}
+            cursor, left = page.following, left - {row["pmid"] for row in page.rows}
 
     def _ask(self, pmids: list[str], cursor: str, left: frozenset[str]) -> "_Page":
         """One page; one that ends too early is asked for again, then taken."""
@@ -110,6 +110,8 @@ class EuropePmc:
 
 def _article(body: bytes, pmcid: str) -> Any:
     """Root of an article that is not another one; some state no PMC id (tidypmc#4)."""
+    if b"errorBean" in body[:500] and b"not open access" in body:  # with status 200
+        return root_of(ABSENT, "article")
     root = root_of(body, "article")
     if pmcid_of(root) not in ("", pmcid):
         raise Unusable(f"{pmcid_of(root)} instead of {pmcid}")
@@ -136,12 +138,13 @@ def _page(body: bytes, *, left: frozenset[str], n_seen: int, cursor: str) -> _Pa
     try:
         answer = json.loads(body)
         count, rows = int(answer["hitCount"]), answer["resultList"]["result"]
-        names = [str(row["pmid"]) for row in rows]
-    except (ValueError, KeyError, TypeError):
+        names = [str(row.get("pmid") or row["id"]) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise Unusable("no list of results") from None
     n_short = count - n_seen - len(rows)
     if not len(names) == len(set(names) & left) or n_short < 0:
         raise Unusable("results that were not asked for, or came before")
     following = str(answer.get("nextCursorMark") or "")
     is_last = not n_short or not rows or following in ("", cursor)
+    rows = [{**row, "pmid": name} for row, name in zip(rows, names, strict=True)]
     return _Page(rows, following, is_last, n_short if is_last else 0)

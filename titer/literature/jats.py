@@ -39,12 +39,17 @@ _SIDE_MATTER = re.compile(
     r"fund(?:ing|ers)\b|(?:conflicts?|competing|declarations?|statements?)\b.*\binterests?\b|"
     r"authors?.{0,3} contribution|"
     r"(?:data|code).*availab|availability|abbreviations?\b|ethic|consent\b|disclosures?\b|"
-    r"publisher.s note|references\b)",
+    r"publisher.s note|pre-?publication history|references\b)",
     re.IGNORECASE,
 )
 _NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]?|[ivx]+[.)])\s+", re.IGNORECASE)
-_EMPTY_MARKS = re.compile(r"\s*(?:\[[\s,;\u2013-]*\]|\([\s,;\u2013]*\))")
+_BETWEEN_CITATIONS = re.compile(r"[\s,;\u2013-]*")
+# "[]", "(; )", and what stood with a citation: "[, pp. 57-59]"
+_EMPTY_MARKS = re.compile(
+    r"\s*(?:\[[\s,;\u2013-]*\]|\([\s,;\u2013]*\)|\[\s*[,;][^\]\[]{0,60}\]|\(\s*[,;][^()]{0,60}\))"
+)
 _GAP = re.compile(r"\s+([.,;:])(?=\s|$)")
+_CITATION = "xref[@ref-type='bibr']"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _LICENSE_REF = "{http://www.niso.org/schemas/ali/1.0/}license_ref"
 
@@ -100,11 +105,16 @@ def _rows(body: Any, cleaner: Cleaner) -> Iterator[dict[str, str]]:
 
 def _strip(body: Any) -> None:
     """Take out what is no running text, and part what stood on lines of its own."""
-    raised = [one for one in body.iter("sup") if one.find("xref[@ref-type='bibr']") is not None]
+    raised = [one for one in body.iter("sup") if one.find(_CITATION) is not None]
+    for one in body.iterfind(f".//{_CITATION}"):
+        following = one.getnext()
+        is_citation = following is not None and following.get("ref-type") == "bibr"
+        if is_citation and _BETWEEN_CITATIONS.fullmatch(one.tail or ""):
+            one.tail = ""
     for element in [one for one in body.iter(*LEFT_OUT, "xref", "sec") if _is_left_out(one)]:
         _remove(element)
     for element in raised:
-        if not re.search(r"[^\s,;\u2013-]", "".join(element.itertext())):
+        if _BETWEEN_CITATIONS.fullmatch("".join(element.itertext())):
             _remove(element)  # it held nothing but citations
     for element in body.iter("p", "list-item", "def-item", "disp-quote"):
         element.tail = f" {element.tail or ''}"
@@ -135,8 +145,15 @@ def _text(roots: list[Any], cleaner: Cleaner) -> str:
         for one in root.iter("p")
         if next(one.iterancestors("p"), None) is None
     )
-    found = (_GAP.sub(r"\1", _EMPTY_MARKS.sub("", cleaner.text(one))) for one in paragraphs)
+    found = (_without_marks(cleaner.text(one)) for one in paragraphs)
     return " ".join(text for text in found if text)
+
+
+def _without_marks(text: str) -> str:
+    """The text without the brackets and gaps that citations leave."""
+    while (shorter := _EMPTY_MARKS.sub("", text)) != text:
+        text = shorter  # one bracket may stand in another
+    return _GAP.sub(r"\1", text)
 
 
 def _licence(article: Any, source: str) -> Licence | None:

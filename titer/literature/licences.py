@@ -44,6 +44,10 @@ _LONG = re.compile(
     r"(?:the )?creative commons attribution( non ?commercial)?"
     rf"( no ?deriv(?:ative|atives|s)| share ?alike)?{_VERSION}(?: licen[cs]e)?{_VERSION}"
 )
+_SENTENCE = re.compile(
+    rf"under (?:the terms (?:and conditions )?of )?(?:the|a) (?P<name>{_LONG.pattern})"
+)
+_LIMITS = re.compile(r"non ?commercial|no ?deriv|share ?alike|\b(?:nc|nd|sa)\b")
 _ZERO = re.compile(rf"cc ?(?:0|zero){_VERSION}")
 _PUBLISHER = ("publisher", "publisher specific", "all rights reserved", "closed")
 
@@ -64,7 +68,7 @@ def normal_licence(text: str | None, *, source: str) -> Licence | None:
         found = _of_address(address[1].lower())
         if found:
             return {"id": found, "url": f"https://{address[1].lower()}/", "source": source}
-    found = _of_name(words)
+    found = _of_name(words) or _of_sentence(words)
     if found:
         return {"id": found, "url": None, "source": source}
     return {"id": None, "url": None, "source": source, "text": words[:LONGEST_TEXT]}
@@ -79,7 +83,7 @@ def _of_address(address: str) -> str | None:
 
 
 def _of_name(words: str) -> str | None:
-    name = " ".join(re.split(r"[\s_/-]+", words.lower().strip(" .()")))
+    name = _plain(words).strip(" .()")
     if _ZERO.fullmatch(name):
         return "cc0"
     if name in _PUBLISHER:
@@ -91,6 +95,19 @@ def _of_name(words: str) -> str | None:
     if match[2]:
         limits += "-nd" if match[2].startswith(" n") else "-sa"
     return f"cc-by{limits}"
+
+
+def _of_sentence(words: str) -> str | None:
+    """The licence under whose terms a text is said to stand, where no other word limits it."""
+    text = _plain(words)
+    match = _SENTENCE.search(text)
+    if match is None or _LIMITS.search(text[: match.start("name")] + text[match.end("name") :]):
+        return None
+    return _of_name(match["name"])
+
+
+def _plain(words: str) -> str:
+    return " ".join(re.split(r"[\s_/-]+", words.lower()))
 
 
 def stated_by_record(paper: Paper) -> Licence | None:
