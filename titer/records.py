@@ -53,7 +53,8 @@ class Paper(Record):
     """arXiv categories, the primary one first."""
     language: list[str] = field(default_factory=list)
     license: dict[str, str | None] | None = None
-    """`{id, url, source}` where a source states it."""
+    """`{id, url, source}` where a source states it, and `text` where that names no known one: its
+    id is null then. Ids are those of titer.config.LICENCES, or words such as arxiv-nonexclusive."""
     copyright_text: str | None = None
     retracted: bool = False
     is_retraction_notice: bool = False

@@ -157,7 +157,7 @@ def _add(table: Table, row: list[str], at: dict[str, int], place: str) -> None:
 
 
 def _pmid(text: str) -> str | None:
-    return f"pmid:{int(text)}" if text.isdigit() and int(text) else None
+    return f"pmid:{int(text)}" if text.isdecimal() and int(text) else None
 
 
 def _doi(text: str) -> str | None:
