@@ -78,7 +78,7 @@ def check_python(words: list[str]) -> None:
     if words[0] == "-c":
         compile(words[1], "<documentation>", "exec")
         return
-    assert words[0] == "-m" and words[1].startswith("stages."), words
+    assert words[0] == "-m" and words[1].startswith(("stages.", "benchmarks.")), words
     assert (ROOT / words[1].replace(".", "/")).with_suffix(".py").is_file(), f"no {words[1]}"
     check_settings([word for word in words[2:] if not word.startswith("--")])
     unknown = {word for word in words[2:] if word.startswith("--")} - {"--multirun", "--help"}

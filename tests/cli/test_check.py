@@ -109,6 +109,8 @@ def test_live_papers_need_an_address(project: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("NCBI_EMAIL", raising=False)
     assert "NCBI_EMAIL" in refused(project, 2)
     assert project.titer("check", NCBI_EMAIL="someone@example.org").code == 0
+    (project.root / ".env").write_text("NCBI_EMAIL=someone@example.org\n")
+    assert project.titer("check").code == 0
 
 
 def switch_on(project: Any, name: str, **more: str) -> None:

@@ -53,7 +53,7 @@ TESTS = {
     "HTML 200": [f"{SEARCH}[html]", f"{ARXIV}[html]"],
     "JSON error 200": [f"{SEARCH}[json]", f"{ARXIV}[json]"],
     "eSearch ERROR 200": [f"{SEARCH}[ERROR]"],
-    "ErrorList/WarningList": [f"{FETCH}::test_what_pubmed_ignored_in_a_query_is_kept"],
+    "ErrorList/WarningList": [f"{FETCH}::test_what_pubmed_ignored_in_a_query_is_kept_and_said"],
     "zero hits": ["test_collect::test_a_query_without_hits_is_an_error"],
     "Count changing between slices": [
         f"{FETCH}::test_a_count_that_changes_between_slices_is_asked_for_again",

@@ -100,10 +100,13 @@ def test_a_slow_drip_is_cut_off_and_asked_for_again(
     assert client.line.retries["too slow"] == 1
 
 
-def test_what_pubmed_ignored_in_a_query_is_kept(run: Collect, server: Server) -> None:
+def test_what_pubmed_ignored_in_a_query_is_kept_and_said(
+    run: Collect, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     server.faults["esearch"].append(Fault("warning"))
     row = run().ids["pubmed"][0]
     assert row["warnings"] == ["OutputMessage: No items found.", "PhraseNotFound: wrods"]
+    assert "pubmed:1: PubMed says of 'words': PhraseNotFound: wrods" in caplog.text
 
 
 def test_a_count_that_changes_between_slices_is_asked_for_again(

@@ -189,21 +189,12 @@ def _checked_date(snapshot: str | None) -> str:
 
 
 def _pubmed(
-    settings: PapersSettings,
-    queries: list[str],
-    gathered: _Gathered,
-    access: Access,
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, access: Access
 ) -> list[dict[str, Any]]:
+    """Add what PubMed has and return what ids.json says of it."""
     from titer.literature.pubmed import PubmedClient
 
-    client = PubmedClient(
-        settings.pubmed,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=access.credentials,
-        cache=access.cache,
-        pacer=access.ncbi,
-    )
+    client = PubmedClient(settings.pubmed, **access.options(settings, access.ncbi))
     rows: list[dict[str, Any]] = []
     asked: dict[str, list[str]] = {}
     batches: list[list[str]] = []
@@ -213,6 +204,8 @@ def _pubmed(
             row = _row(f"pubmed:{number}", found, found.ids)
             rows.append({**row, "warnings": found.warnings})
             _check_hits(row, settings)
+            for warning in found.warnings:
+                log.warning("%s: PubMed says of %r: %s", row["query_id"], query, warning)
             # only what no earlier query found: a query added at the end fetches little
             batches.append([pmid for pmid in found.ids if pmid not in asked])
             for pmid in found.ids:
@@ -243,22 +236,13 @@ def _settle(gathered: _Gathered, asked: dict[str, list[str]]) -> None:
 
 
 def _arxiv(
-    settings: PapersSettings,
-    queries: list[str],
-    gathered: _Gathered,
-    access: Access,
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, access: Access
 ) -> list[dict[str, Any]]:
+    """The same of arXiv."""
     from titer.literature.arxiv_api import ArxivClient
     from titer.literature.arxiv_pages import plain_id
 
-    client = ArxivClient(
-        settings.arxiv,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=access.credentials,
-        cache=access.cache,
-        pacer=access.arxiv,
-    )
+    client = ArxivClient(settings.arxiv, **access.options(settings, access.arxiv))
     rows: list[dict[str, Any]] = []
     with access.watched(client.line) as bar:
         limit = settings.arxiv.max_papers_per_query

@@ -49,6 +49,16 @@ class Access:
         patience = Patience(settings.timeout_s, settings.max_tries, backoff_s)
         return Line(service, pacer, patience, self.credentials)
 
+    def options(self, settings: PapersSettings, pacer: Pacer) -> dict[str, Any]:
+        """What the clients of PubMed, PubMed Central and the arXiv API take besides settings."""
+        return {
+            "timeout_s": settings.timeout_s,
+            "max_tries": settings.max_tries,
+            "credentials": self.credentials,
+            "cache": self.cache,
+            "pacer": pacer,
+        }
+
 
 def switched_on(settings: PapersSettings) -> list[str]:
     """Names of the optional sources that are enabled, in the order in which they run."""
@@ -165,15 +175,7 @@ def _pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Count
     wanting = _by((paper.pmcid, paper) for paper in papers if _wants_body(paper))
     if wanting and not access.cache.offline:
         access.credentials.require_email()
-    client = PmcClient(
-        settings.pmc,
-        settings.pubmed,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=access.credentials,
-        cache=access.cache,
-        pacer=access.ncbi,
-    )
+    client = PmcClient(settings.pmc, settings.pubmed, **access.options(settings, access.ncbi))
     counts = _no_bodies(wanting) | _NO_LICENCES
     given = set()
     with access.watched(client.line) as bar:

@@ -1,0 +1,1 @@
+"""Measurements against peers and bounds; not run by pytest but in part."""
