@@ -2,6 +2,7 @@
 
 import gzip
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,14 @@ def test_a_cut_file_among_many_is_named_with_its_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [lambda body: body[:-20], lambda body: body[:-7] + b"x" + body[-6:], lambda body: body + b"x"],
+    ids=["cut", "wrong checksum", "more behind it"],
+)
+def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     body = write(tmp_path / "b.xml.gz", 1)
-    (tmp_path / "b.xml.gz").write_bytes(body[:-20])
+    (tmp_path / "b.xml.gz").write_bytes(damage(body))
     with pytest.raises(FormatError, match=r"b\.xml\.gz: damaged gzip file"):
         read_papers(tmp_path)
 
@@ -111,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_files_of_other_kinds_are_listed_as_ignored(tmp_path: Path) -> None:
     write(tmp_path / "a.xml", 0)
-    for name in ("notes.txt", "deep/a.xml.gz.md5", ".gitkeep"):
+    for name in ("notes.txt", "deep/a.xml.gz.md5", ".gitkeep", ".old/a.xml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("not a paper")
     assert read_papers(tmp_path).ignored == ["deep/a.xml.gz.md5", "notes.txt"]

@@ -78,7 +78,7 @@ def test_an_illegal_byte_marks_only_its_entry() -> None:
 
 
 def test_a_pubmed_answer_is_no_feed() -> None:
-    with pytest.raises(FormatError, match="1: root element <PubmedArticleSet>, expected <feed>"):
+    with pytest.raises(FormatError, match="3: root element <PubmedArticleSet>, expected <feed>"):
         parse_atom(corpus.article_set([corpus.record(0)]))
 
 

@@ -8,6 +8,7 @@ from tests.standin import corpus
 from titer.errors import FormatError
 from titer.files import sha256_text
 from titer.literature.fields import partial_date
+from titer.literature.markup import without_forbidden
 from titer.literature.merge import OLDER, Parsed
 from titer.literature.parse import parse_pubmed
 from titer.records import Paper
@@ -150,6 +151,25 @@ def test_a_retraction_notice_is_no_retracted_paper() -> None:
     assert (found.is_retraction_notice, found.retracted) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("kind", "title", "standing"),
+    [
+        ("structured", "RETRACTED: A trial of words", (True, False)),
+        ("structured", "Retracted Article: A trial", (True, False)),
+        ("structured", "WITHDRAWN: A trial of words", (False, True)),
+        ("structured", "Withdrawn patients in trials", (False, False)),
+        ("structured", "Retracted papers in reviews", (False, False)),
+        ("notice", "Retracted: A trial of words", (False, False)),
+    ],
+)
+def test_a_title_may_say_that_the_paper_was_taken_back(
+    kind: str, title: str, standing: tuple[bool, bool]
+) -> None:
+    record = corpus.record(0, kind).replace("<ArticleTitle>", f"<ArticleTitle>{title} ")
+    found = parse(record).papers[0]
+    assert (found.retracted, found.withdrawn) == standing
+
+
 def test_an_expression_of_concern_is_kept() -> None:
     assert paper("concern").concern
 
@@ -239,6 +259,21 @@ def test_bytes_that_are_no_text_are_taken_out_and_mark_their_record(bad: bytes) 
     parsed = parse_pubmed(body.replace(b"<ArticleTitle>", b"<ArticleTitle>" + bad, 1))
     assert [found.sanitised for found in parsed.papers] == [True, False]
     assert len(parsed.papers[0].title) - len(paper("structured").title) in (0, 5)
+
+
+def test_a_forbidden_character_in_an_identifier_is_taken_out_as_well() -> None:
+    record = corpus.record(0).replace("10.5555/", "10.5555/\x02").replace("eng<", "e&#1;ng<")
+    found = parse(record).papers[0]
+    assert (found.doi, found.language) == ("10.5555/standin.0", ["eng"])
+    assert (found.sanitised, found.raw_sha256) == (True, sha256_text(record))
+
+
+def test_what_the_client_repaired_is_marked_as_well() -> None:
+    """A body that came with forbidden characters at every try is cached with marks for them."""
+    body = corpus.article_set([corpus.record(0), corpus.record(1)]).replace(b"eng<", b"en\x01g<", 1)
+    parsed = parse_pubmed(without_forbidden(body))
+    assert [found.sanitised for found in parsed.papers] == [True, False]
+    assert parsed.papers[0].language == ["eng"]
 
 
 def test_an_answer_of_fifty_megabytes_is_read() -> None:

@@ -104,7 +104,7 @@ def test_a_document_cut_anywhere_is_refused(data: st.DataObject) -> None:
     [
         (b"", "1: not XML, expected <PubmedArticleSet> or <feed>"),
         (b'{"error": "<PubmedArticleSet>"}', "1: not XML, expected"),
-        (b"<!DOCTYPE html>\n<html><body/></html>", "1: root element <html>, expected"),
+        (b"<!DOCTYPE html>\n<html><body/></html>", "2: root element <html>, expected"),
         (b"<PubmedArticleSet>\n<a></b></PubmedArticleSet>", "2: not well-formed XML: mismatched"),
         (b"<PubmedArticleSet/>\n<html/>", "2: not well-formed XML: junk after document"),
         (b"<PubmedArticleSet/><PubmedArticle/>", "1: not well-formed XML: junk after document"),
@@ -162,6 +162,14 @@ def test_a_tag_inside_the_document_type_is_no_record() -> None:
     assert contents(document("<PubmedArticle>1</PubmedArticle>", head=head)) == [
         b"<PubmedArticle>1</PubmedArticle>"
     ]
+
+
+def test_entities_that_multiply_are_not_expanded() -> None:
+    levels = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    head = f'<!DOCTYPE PubmedArticleSet [<!ENTITY a0 "{"x" * 50}">{levels}]>'
+    body = document("&a9;<PubmedArticle>&a9;</PubmedArticle>", head=head)
+    with pytest.raises(FormatError, match="not well-formed XML: limit on input amplification"):
+        contents(body)
 
 
 def test_a_record_is_found_by_its_hash_in_any_batch() -> None:

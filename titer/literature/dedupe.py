@@ -1,15 +1,15 @@
 """Records of the same work: clusters, and the one record that stands for each.
 
-Invariant: the result depends on the set of papers, never on their order.
-Reference: Broder (1997), MinHash.
+Invariant: the result depends on the set of papers, never on their order, and no name that many
+works share (a title of every year's report, the DOI of a supplement) joins them.
 """
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
+from titer.literature import links
+from titer.literature.similarity import normal_words, similar
 from titer.records import Paper
 
 TITLE_WORDS = 5
@@ -18,19 +18,8 @@ TITLE_WORDS = 5
 YEARS_APART = 2
 """Of a preprint and its publication."""
 
-SHINGLE_WORDS = 5
-MINHASH_WORDS = 20
-"""Shorter abstracts are not compared: they are mostly set phrases."""
-
-PERMUTATIONS, BANDS, ROWS = 128, 32, 4
-"""An S-curve with its middle near 0.42."""
-
-SIMILARITY = 0.4
-"""Jaccard of 5-word shingles. Usual thresholds (0.7) miss preprints whose words were edited by
-10 %; among 1,000 distinct real abstracts no pair is above 0.02."""
-
-_ARXIV_DOI = "10.48550/arxiv."
-_OPEN_LICENCE = re.compile(r"cc0|cc[- ]by(?![- ]n)", re.IGNORECASE)
+OPEN_LICENCES = ("cc0", "cc-by", "cc-by-sa", "cc-by-nd")
+"""Those of PubMed Central's commercial use group."""
 
 Link = tuple[int, int, str]
 
@@ -54,131 +43,113 @@ def deduplicate(papers: Sequence[Paper]) -> Deduplicated:
     closed one, a structured and then a longer abstract before others.
     """
     ordered = sorted(papers, key=_rank)
-    parent = list(range(len(ordered)))
+    clusters: links.Clusters[int] = links.Clusters()
     reasons: dict[int, str] = {}
-    for one, other, reason in _links(ordered):
+    for one, other, reason in _links(ordered, clusters):
         reasons.setdefault(one, reason)
         reasons.setdefault(other, reason)
-        low, high = sorted((_top(parent, one), _top(parent, other)))
-        parent[high] = low  # the lowest index has the best rank: it is the canonical record
+        # the lowest index has the best rank: it is the canonical record
+        clusters.join(*sorted((clusters.top(one), clusters.top(other))))
     kept, duplicates = [], []
     for index, paper in enumerate(ordered):
-        paper.cluster_id = top = ordered[_top(parent, index)].paper_id
-        if parent[index] == index:
+        top = clusters.top(index)
+        paper.cluster_id = ordered[top].paper_id
+        if top == index:
             kept.append(paper)
         else:
-            row = {"paper_id": paper.paper_id, "canonical": top, "reason": reasons[index]}
-            duplicates.append(row)
+            row = {"paper_id": paper.paper_id, "canonical": paper.cluster_id}
+            duplicates.append({**row, "reason": reasons[index]})
     kept.sort(key=lambda paper: paper.paper_id)
     duplicates.sort(key=lambda row: (row["canonical"], row["paper_id"]))
     return Deduplicated(kept, duplicates)
 
 
 def _rank(paper: Paper) -> tuple[Hashable, ...]:
-    licence = (paper.license or {}).get("id") or ""
+    """Sorts the best record of a work first; equal only for equal texts of one id."""
+    licence = (paper.license or {}).get("id")
+    abstract = paper.abstract
     return (
         paper.missing,
         paper.is_preprint,
-        not _OPEN_LICENCE.search(licence),
+        bool(links.linked_ids(paper, ("CorrectedandRepublishedIn",))),
+        licence not in OPEN_LICENCES,
         len(paper.sections) < 2,
-        -len(paper.abstract),
+        -len(abstract),
         -(paper.arxiv_version or 0),
         paper.paper_id,
         paper.title,
+        paper.raw_sha256,
+        abstract,
     )
 
 
-def _top(parent: list[int], index: int) -> int:
-    while parent[index] != index:
-        parent[index] = parent[parent[index]]
-        index = parent[index]
-    return index
-
-
-def _links(papers: Sequence[Paper]) -> Iterator[Link]:
-    yield from _same(papers, [[paper.paper_id] for paper in papers], "same id")
-    yield from _same(papers, [_doi_names(paper) for paper in papers], "same DOI")
+def _links(papers: Sequence[Paper], clusters: links.Clusters[int]) -> Iterator[Link]:
+    """The links of each step; a step sees in `clusters` what those before it joined."""
+    yield from _same([[paper.paper_id] for paper in papers], "same id")
+    yield from _same(links.distinct_dois(papers), "same DOI")
     yield from _versions(papers)
-    yield from _same_title(papers)
-    yield from _similar_abstract(papers)
+    yield from _same_title(papers, clusters)
+    for one, other in similar(paper.abstract for paper in papers):
+        yield one, other, "similar abstract"
 
 
-def _same(papers: Sequence[Paper], names: Sequence[Sequence[str]], reason: str) -> Iterator[Link]:
+def _same(names: Sequence[Sequence[str]], reason: str) -> Iterator[Link]:
     first: dict[str, int] = {}
-    for index in range(len(papers)):
+    for index in range(len(names)):
         for name in names[index]:
             other = first.setdefault(name, index)
             if other != index:
                 yield other, index, reason
 
 
-def _doi_names(paper: Paper) -> list[str]:
-    """The DOI, and the arXiv id as the DOI that arXiv gives it."""
-    arxiv = [f"{_ARXIV_DOI}{paper.arxiv_id.lower()}"] if paper.arxiv_id else []
-    return arxiv + ([re.sub(r"^(10\.48550/arxiv\..+)v\d+$", r"\1", paper.doi)] if paper.doi else [])
-
-
 def _versions(papers: Sequence[Paper]) -> Iterator[Link]:
     index_of = {paper.paper_id: index for index, paper in reversed(list(enumerate(papers)))}
     for index, paper in enumerate(papers):
-        linked = [
-            f"pmid:{row['pmid']}"
-            for row in paper.corrections
-            if row["type"] in ("UpdateIn", "UpdateOf")
-        ]
-        for name in [*linked, paper.version_of]:
-            other = index_of.get(name or "")
+        for name in links.versions(paper):
+            other = index_of.get(name)
             if other is not None and other != index:
                 yield index, other, "linked version"
 
 
-def _same_title(papers: Sequence[Paper]) -> Iterator[Link]:
+def _same_title(papers: Sequence[Paper], clusters: links.Clusters[int]) -> Iterator[Link]:
     groups: dict[str, list[int]] = defaultdict(list)
     for index, paper in enumerate(papers):
         title = normal_words(paper.title)
         if len(title) >= TITLE_WORDS:
             groups[" ".join(title)].append(index)
-    for group in groups.values():
-        for at, one in enumerate(group):
-            for other in group[at + 1 :]:
-                if _may_be_one_work(papers[one], papers[other]):
-                    yield one, other, "same title"
+    n_works = [len({clusters.top(index) for index in group}) for group in groups.values()]
+    for group, n in zip(groups.values(), n_works, strict=True):
+        yield from _one_titled(papers, group, is_generic=n > links.MOST_VERSIONS)
 
 
-def _may_be_one_work(one: Paper, other: Paper) -> bool:
-    authors = [normal_words(paper.authors[0])[-1:] for paper in (one, other) if paper.authors]
-    if len(authors) == 2 and authors[0] and authors[0] == authors[1]:
-        return True
+def _one_titled(papers: Sequence[Paper], group: list[int], *, is_generic: bool) -> Iterator[Link]:
+    """Links among papers of one title: each joins the first work that it may belong to.
+
+    It has to fit every paper of that work, or a report of every other year would become one work.
+    Under a title of many works both the author and the years have to agree.
+    """
+    works: dict[str, list[list[int]]] = defaultdict(list)
+    agree = all if is_generic else any
+    for index in group:
+        paper = papers[index]
+        bucket = works[_author(paper) if is_generic else ""]
+        for work in bucket:
+            if all(agree(_agreements(paper, papers[member])) for member in work):
+                yield work[0], index, "same title"
+                work.append(index)
+                break
+        else:
+            bucket.append([index])
+
+
+def _agreements(one: Paper, other: Paper) -> tuple[bool, bool]:
+    """Whether the first authors are the same, and the years close by; both have to be known."""
+    same_author = bool(_author(one)) and _author(one) == _author(other)
     years = [int(paper.pub_date[:4]) for paper in (one, other) if paper.pub_date]
-    return len(years) == 2 and abs(years[0] - years[1]) <= YEARS_APART
+    return same_author, len(years) == 2 and abs(years[0] - years[1]) <= YEARS_APART
 
 
-def normal_words(text: str) -> list[str]:
-    """Words in lower case without accents and punctuation."""
-    plain = unicodedata.normalize("NFKD", text).lower()
-    return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c)))
-
-
-def _shingles(words: Sequence[str]) -> set[str]:
-    spans = range(len(words) - SHINGLE_WORDS + 1)
-    return {" ".join(words[at : at + SHINGLE_WORDS]) for at in spans}
-
-
-def _similar_abstract(papers: Sequence[Paper]) -> Iterator[Link]:
-    from datasketch import MinHash, MinHashLSH
-
-    words = [normal_words(paper.abstract) for paper in papers]
-    long = [index for index, found in enumerate(words) if len(found) >= MINHASH_WORDS]
-    shingles = {index: _shingles(words[index]) for index in long}
-    index = MinHashLSH(num_perm=PERMUTATIONS, params=(BANDS, ROWS))
-    encoded = ([one.encode() for one in sorted(shingles[at])] for at in long)
-    hashes = MinHash.generator(encoded, num_perm=PERMUTATIONS, seed=1)
-    for at, minhash in zip(long, hashes, strict=True):
-        for other in sorted(index.query(minhash)):
-            if _jaccard(shingles[at], shingles[other]) >= SIMILARITY:
-                yield other, at, "similar abstract"
-        index.insert(at, minhash)
-
-
-def _jaccard(one: set[str], other: set[str]) -> float:
-    return len(one & other) / len(one | other)
+def _author(paper: Paper) -> str:
+    """Last name of the first author; empty if there is none."""
+    words = normal_words(paper.authors[0])[-1:] if paper.authors else []
+    return words[0] if words else ""

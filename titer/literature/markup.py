@@ -29,8 +29,8 @@ def safe_parser() -> etree.XMLParser:
     return etree.XMLParser(load_dtd=False, no_network=True, resolve_entities=False, huge_tree=True)
 
 
-def element(content: bytes, root: bytes, parser: etree.XMLParser | None = None) -> Any:
-    """The one element that the content is, forbidden characters taken out only where they are.
+def element(content: bytes, root: bytes, parser: etree.XMLParser | None = None) -> tuple[Any, bool]:
+    """The one element that the content is, and whether forbidden characters were taken out.
 
     Args:
         content: UTF-8 from start tag to end tag.
@@ -41,14 +41,17 @@ def element(content: bytes, root: bytes, parser: etree.XMLParser | None = None) 
         FormatError: not well-formed; the text begins with the line within the content.
     """
     parser = safe_parser() if parser is None else parser
+    mark = TAKEN_OUT.encode()
+    if mark not in content:
+        try:
+            return _strict(content, root, parser), False
+        except etree.XMLSyntaxError as error:
+            repaired = without_forbidden(content)
+            if repaired == content:
+                raise _not_xml(error) from None
+            content = repaired
     try:
-        return _strict(content, root, parser)
-    except etree.XMLSyntaxError as error:
-        repaired = without_forbidden(content)
-        if repaired == content:
-            raise _not_xml(error) from None
-    try:
-        return _strict(repaired, root, parser)
+        return _strict(without_forbidden(content).replace(mark, b""), root, parser), True
     except etree.XMLSyntaxError as error:
         raise _not_xml(error) from None
 

@@ -22,6 +22,8 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 
 _ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>\d+))?$")
+_RETRACTED_TITLE = re.compile(r"\[?retracted(?: article)?:", re.IGNORECASE)
+_WITHDRAWN_TITLE = re.compile(r"\[?(?:withdrawn|removed):", re.IGNORECASE)
 _WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
 _WITHDRAWN_TEXT = re.compile(
     r"(?:this|the) (?:\w+ )?(?:paper|article|manuscript|submission|preprint|work) "
@@ -70,11 +72,14 @@ def read_records(stream: BinaryIO, root: str | None = None) -> Iterator[Read]:
     parser = markup.safe_parser()
     for record in raw.split(stream, root):
         try:
-            element = markup.element(record.content, record.root, parser)
+            element, is_repaired = markup.element(record.content, record.root, parser)
         except FormatError as error:
             line, _, text = str(error).partition(":")
             raise FormatError(f"{record.line + int(line) - 1}:{text}") from None
-        yield from _READERS[record.tag](element, record.sha256)
+        for read in _READERS[record.tag](element, record.sha256):
+            if read.paper and is_repaired:
+                read.paper.sanitised = True
+            yield read
 
 
 def _read_article(element: Any, raw_sha256: str) -> Iterator[Read]:
@@ -166,15 +171,18 @@ def _set_standing(paper: Paper, corrections: list[dict[str, str | None]]) -> Non
     paper.corrections = corrections
     linked = {row["type"]: row for row in corrections}
     notice = linked.get("RetractionIn") or linked.get("RetractedandRepublishedIn")
-    paper.retracted = paper.retracted or notice is not None
+    announces = any(name in fields.NOTICE_TYPES for name in paper.pub_types)
+    paper.is_retraction_notice = announces or "RetractionOf" in linked
+    paper.withdrawn = bool(_WITHDRAWN_TITLE.match(paper.title))
+    # some publishers give their notices such a title as well
+    is_titled = not paper.is_retraction_notice and _RETRACTED_TITLE.match(paper.title)
+    paper.retracted = paper.retracted or notice is not None or bool(is_titled)
     if paper.retracted:
         paper.retraction = {
             "sources": ["pubmed"],
             "notice_id": _linked_id(notice),
             "date": fields.cited_date(notice["source"]) if notice else None,
         }
-    announces = any(name in fields.NOTICE_TYPES for name in paper.pub_types)
-    paper.is_retraction_notice = announces or "RetractionOf" in linked
     paper.concern = "ExpressionOfConcernIn" in linked
     paper.version_of = _linked_id(linked.get("UpdateIn"))
 

@@ -146,7 +146,8 @@ class _Document:
         if match is None:
             raise FormatError(f"1: not XML, {expected}")
         if _local(match[1].decode()) not in allowed:
-            raise FormatError(f"1: root element <{match[1].decode()}>, {expected}")
+            line = 1 + self.window.count(b"\n", 0, match.start(1))
+            raise FormatError(f"{line}: root element <{match[1].decode()}>, {expected}")
         self.pass_outside(match.end())
         attributes = match[2].removesuffix(b"/").split()
         return b"<" + b" ".join([match[1], *attributes]) + b">", match[1].decode()
