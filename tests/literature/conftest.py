@@ -189,7 +189,7 @@ def run(
 @pytest.fixture
 def access(cache: Cache, credentials: Credentials) -> Any:
     """What the optional sources need, with short pauses."""
-    from titer.literature.enrich import Access
+    from titer.literature.access import Access
     from titer.literature.http import Pacer
     from titer.literature.progress import Progress
 

@@ -9,8 +9,8 @@ from tests.standin.faults import Fault
 from tests.standin.oai import Oai
 from tests.standin.server import Server
 from titer.errors import SourceError, Unavailable
+from titer.literature.access import Access
 from titer.literature.arxiv_oai import ArxivOai
-from titer.literature.enrich import Access
 from titer.literature.service import Service
 from titer.records import Paper
 

@@ -20,9 +20,10 @@ from tests.standin.server import Server
 from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError, SourceError, Unavailable
 from titer.files import dump_json
+from titer.literature.access import Access
 from titer.literature.collect import Collection, collect
 from titer.literature.credentials import Credentials
-from titer.literature.enrich import Access, enrich
+from titer.literature.enrich import enrich
 from titer.records import Paper
 
 Run = Callable[..., Collection]

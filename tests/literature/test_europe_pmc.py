@@ -11,7 +11,7 @@ from tests.standin.faults import Fault
 from tests.standin.server import Answer, Server
 from titer.config import EuropePmcSettings
 from titer.errors import SourceError, Unavailable
-from titer.literature.enrich import Access
+from titer.literature.access import Access
 from titer.literature.europe_pmc import EuropePmc
 from titer.literature.http import Pacer
 from titer.literature.service import Service

@@ -15,9 +15,10 @@ from typing import Any
 
 from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError, SourceError
+from titer.literature.access import Access
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
-from titer.literature.enrich import Access, asks_services, check_table, enrich, switched_on
+from titer.literature.enrich import asks_services, check_table, enrich, switched_on
 from titer.literature.files import read_papers
 from titer.literature.http import Line, Pacer
 from titer.literature.merge import Parsed

@@ -7,8 +7,6 @@ article's own statement before the index. A source that is off is never asked.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,48 +14,14 @@ from titer import files
 from titer.config import PapersSettings
 from titer.errors import DataError, FormatError
 from titer.literature import retractions
-from titer.literature.cache import Cache
-from titer.literature.credentials import Credentials
-from titer.literature.http import Line, Pacer, Patience, Unusable
+from titer.literature.access import Access
+from titer.literature.http import Pacer, Unusable
 from titer.literature.jats import Article
 from titer.literature.licences import Licence, normal_licence, stated_by_record
-from titer.literature.progress import Progress
 from titer.literature.service import Service
 from titer.records import Paper
 
 Counts = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Access:
-    """What it takes to ask services."""
-
-    cache: Cache
-    credentials: Credentials
-    ncbi: Pacer
-    """Shared with PubMed."""
-    arxiv: Pacer
-    """Shared with the arXiv API: the terms of use count both together."""
-    watched: Callable[[Line], AbstractContextManager[Progress]]
-    """Shows and notes the requests of a line while it is used."""
-    backoff_s: float = 0.5
-    """First pause after a fault, or the pacer's gap where that is longer."""
-
-    def line(self, service: str, pacer: Pacer, settings: PapersSettings) -> Line:
-        """A line to one more service."""
-        backoff_s = max(self.backoff_s, pacer.gap_s)
-        patience = Patience(settings.timeout_s, settings.max_tries, backoff_s)
-        return Line(service, pacer, patience, self.credentials)
-
-    def options(self, settings: PapersSettings, pacer: Pacer) -> dict[str, Any]:
-        """What the clients of PubMed, PubMed Central and the arXiv API take besides settings."""
-        return {
-            "timeout_s": settings.timeout_s,
-            "max_tries": settings.max_tries,
-            "credentials": self.credentials,
-            "cache": self.cache,
-            "pacer": pacer,
-        }
 
 
 def switched_on(settings: PapersSettings) -> list[str]:
