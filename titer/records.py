@@ -34,6 +34,9 @@ class Paper(Record):
     """`{label, category, text}` in order; an unstructured abstract is one section, both empty."""
     body: list[dict[str, str]] = field(default_factory=list)
     """`{label, category, text}` of the open full text, in order; empty without a source of it."""
+    body_source: dict[str, str] | None = None
+    """`{source, pmcid, sha256}` of the article that the body was read from, where there is one:
+    europe_pmc or pmc, and the hash of the article as titer/literature/jats.py defines it."""
     synthetic: bool = False
     """Written for the project's sample collection; no such paper exists."""
     pmid: str | None = None

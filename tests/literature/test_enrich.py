@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from tests.literature.conftest import EMAIL, KEY
 from tests.standin import corpus, jats, watch
@@ -21,9 +22,11 @@ from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError, SourceError, Unavailable
 from titer.files import dump_json
 from titer.literature.access import Access
+from titer.literature.cache import Cache
 from titer.literature.collect import Collection, collect
 from titer.literature.credentials import Credentials
 from titer.literature.enrich import enrich
+from titer.literature.jats import read_article
 from titer.records import Paper
 
 Run = Callable[..., Collection]
@@ -155,6 +158,25 @@ def test_a_full_text_is_fetched_from_one_source_only(run: Run, services: Server)
     asked = [one for request in services.requests("efetch") if request.parameters["db"] == "pmc"
              for one in request.parameters["id"].split(",")]  # fmt: skip
     assert pmcid(OPEN).removeprefix("PMC") not in asked
+
+
+def test_a_full_text_can_be_read_again_from_the_answer_it_came_from(
+    run: Run, services: Server, tmp_path: Path
+) -> None:
+    found = papers(run("europe_pmc", "pmc"))
+    cache = Cache(tmp_path / "cache", "2030-12-31", offline=True)
+    names = [
+        (path.parent.name, path.name.partition(".")[0]) for path in cache.folder.glob("*/*.gz")
+    ]
+    bodies = [cache.read(*name) or b"" for name in names if name[0] in ("full_text", "pmc")]
+    articles = [one for body in bodies for one in etree.fromstring(body).iter("article")]
+    read = {one.sha256: one.body for one in (read_article(a, source="x") for a in articles)}
+    for name, source in ((OPEN, "europe_pmc"), ("30000003", "pmc")):
+        paper = found[name]
+        stated = paper.body_source or {}
+        assert (stated["source"], stated["pmcid"]) == (source, pmcid(name))
+        assert read[stated["sha256"]] == paper.body
+    assert found["30000004"].body_source is None
 
 
 def test_no_full_text_is_fetched_for_a_retracted_paper(run: Run, services: Server) -> None:

@@ -92,7 +92,7 @@ def enrich(
 
 
 def _europe_pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Counts:
-    from titer.literature.europe_pmc import EuropePmc
+    from titer.literature.europe_pmc import SOURCE, EuropePmc
 
     ours = settings.europe_pmc
     line = access.line("Europe PMC", Pacer(ours.gap_s), settings)
@@ -116,7 +116,7 @@ def _europe_pmc(papers: list[Paper], settings: PapersSettings, access: Access) -
             bar.expect(counts["known"] + len(wanting))
             for pmcid in sorted(wanting):
                 bar.add(1)
-                _take_article(wanting[pmcid], client.full_text(pmcid), counts)
+                _take_article(wanting[pmcid], client.full_text(pmcid), SOURCE, counts)
     return counts
 
 
@@ -134,7 +134,7 @@ def _take_row(paper: Paper, row: Mapping[str, Any], counts: Counts) -> bool:
 
 
 def _pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Counts:
-    from titer.literature.pmc import PmcClient
+    from titer.literature.pmc import SOURCE, PmcClient
 
     wanting = _by((paper.pmcid, paper) for paper in papers if _wants_body(paper))
     if wanting and not access.cache.offline:
@@ -149,7 +149,7 @@ def _pmc(papers: list[Paper], settings: PapersSettings, access: Access) -> Count
             paper = wanting.get(article.pmcid)
             if paper is not None and article.pmcid not in given:
                 given.add(article.pmcid)
-                _take_article(paper, article, counts)
+                _take_article(paper, article, SOURCE, counts)
     return counts | {"not_given": len(wanting) - len(given)}
 
 
@@ -223,10 +223,14 @@ def _wants_body(paper: Paper) -> bool:
     return not gone and not paper.body
 
 
-def _take_article(paper: Paper, article: Article, counts: Counts) -> None:
+def _take_article(paper: Paper, article: Article, source: str, counts: Counts) -> None:
     _take_licence(paper, article.licence, counts)
     counts["bodies" if article.body else "without_body"] += 1
+    if not article.body:
+        return
     paper.body = article.body
+    name = article.pmcid or paper.pmcid or ""
+    paper.body_source = {"source": source, "pmcid": name, "sha256": article.sha256}
     paper.sanitised = paper.sanitised or article.sanitised
 
 

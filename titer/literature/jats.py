@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lxml import etree
+
+from titer.files import sha256_bytes
 from titer.literature.licences import Licence, normal_licence
 from titer.literature.markup import Cleaner
 
@@ -65,6 +68,8 @@ class Article:
     publisher gives only metadata."""
     licence: Licence | None
     sanitised: bool
+    sha256: str
+    """Of the article as it came, written out again in UTF-8: the same in any batch."""
 
 
 def read_article(article: Any, *, source: str) -> Article:
@@ -75,9 +80,10 @@ def read_article(article: Any, *, source: str) -> Article:
         source: named in the licence.
     """
     cleaner = Cleaner()
+    digest = sha256_bytes(etree.tostring(article, encoding="utf-8", with_tail=False))
     body = article.find("body")
     rows = [] if body is None else list(_rows(body, cleaner))
-    return Article(pmcid_of(article), rows, _licence(article, source), cleaner.sanitised)
+    return Article(pmcid_of(article), rows, _licence(article, source), cleaner.sanitised, digest)
 
 
 def pmcid_of(article: Any) -> str:
