@@ -6,7 +6,6 @@ the benchmark; writes the papers, the examples by split, the held-out papers, co
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 from titer.evaluation import benchmark
@@ -32,8 +31,9 @@ from titer.runner import ROOT, Places, stage
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
     from titer.examples import build, folder, generated, own, planted
-    from titer.literature import collect, dedupe, excluded, select
+    from titer.literature import collect, dedupe, excluded, retractions, select
     from titer.literature.credentials import Credentials
+    from titer.modeling import embedding
 
     collection = collect.collect(
         cfg.papers,
@@ -42,6 +42,9 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ, at.home / ".env"),
+        retractions=retractions.table_path(
+            cfg.papers.retraction_watch.source, root=ROOT, own=at.reads.retractions
+        ),
     )
     listed = excluded.read_excluded(at.reads.excluded)
     selected = select.select(collection.papers, cfg.examples, excluded=listed)
@@ -51,7 +54,10 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     written = generated.gate(generated.read(at.reads.generated), unique.kept)
     rows = own.read(at.reads.training, papers=selected.kept, excluded=listed)
     rows.log()
-    similar = _similar(cfg.examples.encoder, at.reads.encoder)
+    encoder = papers_files.own_path(
+        cfg.examples.encoder, root=ROOT, own=at.reads.encoder, key="examples.encoder"
+    )
+    similar = embedding.encoder_or_none(encoder)
     built = build.build(
         unique.kept,
         cfg.examples,
@@ -84,16 +90,6 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         title=cfg.domain.title,
     )
     folder.log(counts)
-
-
-def _similar(given: str | None, own: Path) -> Any:
-    """The text encoder of rule E, null without one."""
-    path = papers_files.own_path(given, root=ROOT, own=own, key="examples.encoder")
-    if path is None:
-        return None
-    from titer.modeling import embedding  # torch loads here, and only where rule E is on
-
-    return embedding.encoder(path)
 
 
 if __name__ == "__main__":

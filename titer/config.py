@@ -286,6 +286,12 @@ class EuropePmcSettings:
     gap_s: float
     """Seconds between requests."""
 
+    def __post_init__(self) -> None:
+        """Check ranges; the service gives at most 1,000 results per page."""
+        at = "papers.europe_pmc.batch_size"
+        check(1 <= self.batch_size <= 1000, at, self.batch_size, "from 1 to 1000")
+        check(self.gap_s >= 0, "papers.europe_pmc.gap_s", self.gap_s, "at least 0")
+
 
 @dataclass
 class PmcSettings:
@@ -295,6 +301,10 @@ class PmcSettings:
     """Fetches the body of papers of the open-access subset."""
     batch_size: int
     """Records per request."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check(self.batch_size >= 1, "papers.pmc.batch_size", self.batch_size, "at least 1")
 
 
 @dataclass
@@ -350,6 +360,12 @@ class PapersSettings:
         check(
             self.source != PapersSource.live or self.snapshot is not None,
             "papers.snapshot", self.snapshot, "a quoted date when papers.source=live",
+        )  # fmt: skip
+        asks = self.europe_pmc.enabled or self.pmc.enabled or self.arxiv_oai.enabled
+        watch = self.retraction_watch.enabled and "://" in self.retraction_watch.source
+        check(
+            self.source != PapersSource.files or self.snapshot is not None or not (asks or watch),
+            "papers.snapshot", self.snapshot, "a quoted date when further services are asked",
         )  # fmt: skip
         check(self.max_tries >= 1, "papers.max_tries", self.max_tries, "at least 1")
         check(self.timeout_s > 0, "papers.timeout_s", self.timeout_s, "above 0")

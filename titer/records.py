@@ -34,6 +34,9 @@ class Paper(Record):
     """`{label, category, text}` in order; an unstructured abstract is one section, both empty."""
     body: list[dict[str, str]] = field(default_factory=list)
     """`{label, category, text}` of the open full text, in order; empty without a source of it."""
+    body_source: dict[str, str] | None = None
+    """`{source, pmcid, sha256}` of the article that the body was read from, where there is one:
+    europe_pmc or pmc, and the hash of the article as titer/literature/jats.py defines it."""
     synthetic: bool = False
     """Written for the project's sample collection; no such paper exists."""
     pmid: str | None = None
@@ -53,7 +56,8 @@ class Paper(Record):
     """arXiv categories, the primary one first."""
     language: list[str] = field(default_factory=list)
     license: dict[str, str | None] | None = None
-    """`{id, url, source}` where a source states it."""
+    """`{id, url, source}` where a source states it, and `text` where that names no known one: its
+    id is null then. Ids are those of titer.config.LICENCES, or words such as arxiv-nonexclusive."""
     copyright_text: str | None = None
     retracted: bool = False
     is_retraction_notice: bool = False

@@ -1,6 +1,7 @@
 """Bad input is one line on stderr and an exit code, before DVC has deleted anything."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -110,6 +111,42 @@ def test_live_papers_need_an_address(project: Any, monkeypatch: pytest.MonkeyPat
     assert project.titer("check", NCBI_EMAIL="someone@example.org").code == 0
     (project.root / ".env").write_text("NCBI_EMAIL=someone@example.org\n")
     assert project.titer("check").code == 0
+
+
+def switch_on(project: Any, name: str, **more: str) -> None:
+    """Own papers, and one of the optional sources."""
+    project.set("params.yaml", papers="files")
+    project.set("conf/papers/files.yaml", snapshot="'2026-01-01'")
+    project.write(f"{OWN_PAPERS}/a.xml", "<PubmedArticleSet/>")
+    path = project.root / "conf/papers/files.yaml"
+    head, section, tail = path.read_text().partition(f"\n{name}:")
+    tail = tail.replace("enabled: false", "enabled: true", 1)
+    for key, value in more.items():
+        tail = re.sub(rf"(?m)^  {key}: \S+", f"  {key}: {value}", tail, count=1)
+    path.write_text(head + section + tail)
+
+
+def test_pubmed_central_needs_an_address(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch_on(project, "pmc")
+    monkeypatch.delenv("NCBI_EMAIL", raising=False)
+    assert "NCBI_EMAIL" in refused(project, 2)
+    assert project.titer("check", NCBI_EMAIL="someone@example.org").code == 0
+
+
+def test_a_missing_table_of_retractions_is_refused(project: Any) -> None:
+    switch_on(project, "retraction_watch")
+    table = "data/own/retractions/retraction_watch.csv"
+    assert refused(project, 1).startswith(f"{table}: no such file (papers.retraction_watch.source)")
+    project.write(table, "OriginalPaperDOI")
+    assert project.titer("check").code == 0
+
+
+def test_a_table_of_retractions_that_dvc_does_not_watch_is_refused(project: Any) -> None:
+    switch_on(project, "retraction_watch", source="somewhere/table.csv")
+    assert refused(project, 2) == (
+        "papers.retraction_watch.source = 'somewhere/table.csv': must be an https address or a "
+        "file below data/own/retractions, which DVC watches"
+    )
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,9 @@ def _print_paper(paper: Paper, cluster: Sequence[str]) -> None:
     for key in ("retracted", "concern", "withdrawn"):
         if getattr(paper, key):
             print(f"         {key.upper()} {paper.retraction or ''}".rstrip())
+    if paper.body_source:
+        said = " ".join(str(paper.body_source[key]) for key in ("source", "pmcid", "sha256"))
+        print(f"         full text from {said}")
     others = [name for name in cluster if name != paper.paper_id]
     if others:
         print(f"         the same work as {', '.join(others)}")
@@ -203,6 +206,7 @@ def recheck(arguments: argparse.Namespace) -> None:
     from titer.examples.trace import Collection
     from titer.literature import recheck as status
     from titer.literature.credentials import Credentials
+    from titer.literature.retractions import table_path
 
     choices, values = runner.load_params()
     config = runner.typed(runner.merge(choices, values))
@@ -213,6 +217,11 @@ def recheck(arguments: argparse.Namespace) -> None:
         cache_dir=runner.ROOT / config.papers.cache_dir,
         day=datetime.datetime.now(datetime.UTC).date().isoformat(),
         credentials=Credentials.from_environment(os.environ, runner.ROOT / ".env"),
+        retractions=table_path(
+            config.papers.retraction_watch.source,
+            root=runner.ROOT,
+            own=runner.ROOT / "data" / "own" / "retractions",
+        ),
     )
     for service, n in found.n_asked.items():
         print(f"{service}: asked about {n} papers")

@@ -39,6 +39,11 @@ def embed(folder: Path, texts: Sequence[str]) -> Any:
     return encoder(folder)(texts)
 
 
+def encoder_or_none(folder: Path | None) -> Callable[[Sequence[str]], Any] | None:
+    """The same as `encoder`, or None where no folder is named."""
+    return None if folder is None else encoder(folder)
+
+
 def encoder(folder: Path) -> Callable[[Sequence[str]], Any]:
     """The function behind `embed` with the weights loaded once, for many calls.
 
