@@ -9,7 +9,7 @@ from typing import Any
 
 from titer import files
 from titer.errors import DataError
-from titer.evaluation import benchmark
+from titer.evaluation import benchmark, reviews
 from titer.runner import ROOT, Places, stage
 
 ARMS = ("base", "qlora", "full")
@@ -25,7 +25,7 @@ ARMS = ("base", "qlora", "full")
         "model": "results/model.json",
         "papers": "data/papers",
         **benchmark.FILES,
-        "safety": benchmark.SAFETY,
+        "reviews": reviews.PATH,
     },
     writes={
         "stats": "results/stats.json",
@@ -59,6 +59,8 @@ def score(cfg: Any, at: Places) -> None:
         training=found.training,
         contamination=leaks,
         lexicon=cfg.domain.lexicon,
+        safety_items=benchmark.safety_items(at.reads),
+        reviewed=reviews.load(at.reads.reviews),
     )
     context = sources.context(
         found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks

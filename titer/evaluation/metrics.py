@@ -117,15 +117,22 @@ def score_answer(answer: str, rubric: str) -> AnswerScore:
 
     Args:
         answer: without the thought.
-        rubric: JSON text of `{key_points, must_not}`, see `rubric_text`.
+        rubric: JSON text of `{key_points, must_not, overrides}`, see `rubric_text`.
     """
     spec = json.loads(rubric)
-    return keypoints.score_answer(answer, spec["key_points"], spec["must_not"])
+    return keypoints.score_answer(
+        answer, spec["key_points"], spec["must_not"], spec.get("overrides")
+    )
 
 
-def rubric_text(key_points: Sequence[Mapping[str, Any]], must_not: Sequence[Any]) -> str:
-    """Key points and must-not statements as the one text that metric modules take."""
-    return json.dumps({"key_points": key_points, "must_not": must_not}, sort_keys=True)
+def rubric_text(
+    key_points: Sequence[Mapping[str, Any]],
+    must_not: Sequence[Any],
+    overrides: Mapping[str, bool] | None = None,
+) -> str:
+    """Key points, must-not statements and overrides as the one text that metric modules take."""
+    spec = {"key_points": key_points, "must_not": must_not, "overrides": overrides or {}}
+    return json.dumps(spec, sort_keys=True)
 
 
 def token_f1(answer: str, reference: str) -> float:
