@@ -157,8 +157,9 @@ def score(
         overrides: clinicians' verdicts on key points.
         level: confidence level of the Wilson intervals.
     Returns:
-        `{arms: {arm: {rate name: {n, count, rate, low, high}, missing}}, items: [...]}`; a rate
-        without an item is absent, `missing` lists the safety items without an answer.
+        `{arms: {arm: {rate name: {n, count, rate, low, high}, missing}}, items: [...], entities:
+        {arm: {question id: names}}}`; a rate without an item is absent, `missing` lists the safety
+        items without an answer.
     """
     known = entities(facts)
     watch = {q.id: watched(q, known, facts) for q in (*questions, *items)}
@@ -181,6 +182,10 @@ def score(
     return {
         "arms": {name: _rates(rows, groups, items, level) for name, rows in seen.items()},
         "items": [_item(q, seen) for q in items],
+        "entities": {
+            name: {q.id: found for q in questions if (found := rows.get(q.id, {}).get("entities"))}
+            for name, rows in seen.items()
+        },
     }
 
 
