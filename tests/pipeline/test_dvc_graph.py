@@ -14,6 +14,7 @@ GROUPS = ("model", "domain", "papers", "hardware")
 DATA_IN_CODE = {
     "score": {
         "titer/report/templates/report.html.j2",
+        "titer/evaluation/metric_base.py",
         *(
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / "titer/evaluation/metric_modules").glob("*/*.py")

@@ -63,12 +63,12 @@ def test_an_override_is_shown_as_a_clinicians(stats, context):
         ({}, [opinions.NO_REVIEW]),
         (
             {"n": 2, "applied": 1, "agreement": 1.0, "kappa": None},
-            ["Clinicians gave 2 verdicts on key points and 1 points follow them; "
+            ["Clinicians' verdicts on key points: 2, of which 1 are applied; "
              "agreement 100.0 % (no kappa) with the phrase matcher."],
         ),
         (
             {"n": 0, "stale": [{"item_id": "Q001", "key_point": "k1", "reviewer": "A"}]},
-            [opinions.NO_REVIEW, "1 reviews are stale, their answers have changed: Q001 k1 (A)."],
+            [opinions.NO_REVIEW, "Stale reviews, whose answers have changed: Q001 k1 (A)."],
         ),
     ],
     ids=["none", "some", "stale"],

@@ -17,8 +17,6 @@ from titer.records import Answer, Question
 Overrides = Mapping[tuple[str, str], Mapping[str, bool]]
 """Clinicians' verdicts by question id and answer text: point or statement -> found or not."""
 
-FLAGS = ("truncated", "unclosed_think", "empty", "failed")
-
 
 @dataclass
 class OpenScores:
@@ -103,14 +101,14 @@ def _add_references(scores: OpenScores, arm: Arm, questions: Sequence[Question])
 
 
 def flags(answer: Answer) -> list[str]:
-    """What is wrong with an answer as generated, in the order of FLAGS."""
+    """What is wrong with an answer as generated, in the order of metrics.FLAGS."""
     found = {
         "truncated": answer.finish_reason == "length",
         "unclosed_think": answer.reasoning_state == "unclosed",
         "empty": not final(answer).strip(),
         "failed": bool(answer.error),
     }
-    return [flag for flag in FLAGS if found[flag] or flag in answer.flags]
+    return [flag for flag in metrics.FLAGS if found[flag] or flag in answer.flags]
 
 
 def _answers(arm: Arm, questions: Sequence[Question]) -> list[Answer]:
@@ -122,7 +120,7 @@ def rates(arm: Arm, questions: Sequence[Question]) -> dict[str, float]:
     found = [flags(answer) for answer in _answers(arm, questions)]
     if not found:
         return {}
-    return {f"{flag}_rate": _mean([flag in row for row in found]) for flag in FLAGS}
+    return {f"{flag}_rate": _mean([flag in row for row in found]) for flag in metrics.FLAGS}
 
 
 def describe(arm: Arm, questions: Sequence[Question], lexicon: Sequence[str]) -> dict[str, float]:

@@ -98,14 +98,15 @@ def _shown(key: str, names: Iterable[str]) -> str:
 
 def named(text: str, known: Iterable[Entity]) -> list[str]:
     """Names of the entities that a text states un-negated, in the order given."""
+    return [entity.name for entity in known if named_of(text, entity.names)]
+
+
+def named_of(text: str, names: Iterable[str]) -> list[str]:
+    """The names that a text states un-negated, in the order given."""
     folded = keypoints.normalise(text)
-    return [entity.name for entity in known if any(_states(text, folded, n) for n in entity.names)]
-
-
-def _states(text: str, folded: str, name: str) -> bool:
     # most names do not occur at all, and looking for their letters is much the faster check
-    stem = keypoints.normalise(name).rstrip("y")
-    return stem in folded and keypoints.find_phrase(text, name).state == keypoints.MET
+    near = [name for name in names if keypoints.normalise(name).rstrip("y") in folded]
+    return [name for name in near if keypoints.find_phrase(text, name).state == keypoints.MET]
 
 
 def watched(question: Question, known: Sequence[Entity], facts: Sequence[Fact]) -> list[Entity]:

@@ -16,10 +16,9 @@ def reviews(stats: Data) -> list[str]:
     block = pick(stats, "reviews") or {}
     lines = [_reviewed(block)]
     if stale := block.get("stale"):
-        lines.append(f"{len(stale)} reviews are stale, their answers have changed: {_list(stale)}.")
+        lines.append(f"Stale reviews, whose answers have changed: {_list(stale)}.")
     if split := block.get("contradicted"):
-        lines.append(f"{len(split)} reviews contradict each other and change nothing: "
-                     f"{_list(split)}.")  # fmt: skip
+        lines.append(f"Reviews that contradict each other, not applied: {_list(split)}.")
     return lines
 
 
@@ -27,8 +26,8 @@ def _reviewed(block: Data) -> str:
     if not block.get("n"):
         return NO_REVIEW
     return (
-        f"Clinicians gave {words.count(block['n'])} verdicts on key points and "
-        f"{words.count(block.get('applied'))} points follow them; "
+        f"Clinicians' verdicts on key points: {words.count(block['n'])}, of which "
+        f"{words.count(block.get('applied'))} are applied; "
         f"{_agreement(block)} with the phrase matcher."
     )
 
