@@ -5,6 +5,7 @@ statistics, the metrics, the comparison table, the report and the model cards.
     python -m stages.score                             one run by hand, into runs/
 """
 
+import os
 from typing import Any
 
 from titer import files
@@ -42,7 +43,7 @@ def score(cfg: Any, at: Places) -> None:
     """Score, decide and report."""
     import pandas as pd
 
-    from titer.evaluation import scoring
+    from titer.evaluation import judge, scoring
     from titer.examples import contamination
     from titer.report import cards, html, markdown, sources, verdicts
 
@@ -62,6 +63,8 @@ def score(cfg: Any, at: Places) -> None:
         safety_items=benchmark.safety_items(at.reads),
         reviewed=reviews.load(at.reads.reviews),
     )
+    cache, key = at.home / cfg.score.judge.cache_dir, os.environ.get("TITER_JUDGE_API_KEY")
+    stats["judge"] = judge.read(stats, cfg.score.judge, cache=cache, api_key=key)
     context = sources.context(
         found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks
     )

@@ -164,9 +164,8 @@ def _matcher(question: Question, text: str, review: Review) -> bool:
     said = {hit["id"] for hit in score.must_not}
     states |= {str(point["id"]): point["id"] in said for point in question.must_not}
     if review.point not in states:
-        hint = did_you_mean(review.point, states)
         raise FormatError(
-            f"{review.where}: {question.id} has no key point {review.point!r}{hint}; "
+            f"{review.where}: {question.id} has no key point {review.point!r}, "
             f"it has {', '.join(states)}"
         )
     return states[review.point]
@@ -184,8 +183,8 @@ def agreement(pairs: Iterable[tuple[bool, bool]]) -> dict[str, float | None]:
     if not n:
         return {"agreement": None, "kappa": None}
     same = (table[0][0] + table[1][1]) / n
-    varies = all(any(row) for row in table) or all(any(col) for col in zip(*table, strict=True))
-    return {"agreement": same, "kappa": _kappa(table) if varies else None}
+    one_cell = n in (table[0][0], table[1][1])
+    return {"agreement": same, "kappa": None if one_cell else _kappa(table)}
 
 
 def _kappa(table: Sequence[Sequence[int]]) -> float:

@@ -28,7 +28,7 @@ CORE = "open"
 ENTITY_RELATIONS = ("autoantibody", "first_line", "targeted_drug")
 """Relations whose answers are markers or drugs."""
 EXACT_CASE_LENGTH = 5
-"""Names of diseases up to this length are abbreviations, such as AS, and match in their case."""
+"""Names of diseases up to this length are abbreviations, such as TRAPS, and match in their case."""
 
 RATES = (
     "must_not_hits", "critical_missed", "abstain_rate", "over_refusal_rate",
@@ -72,10 +72,12 @@ class Entity:
 
 
 def entities(facts: Sequence[Fact]) -> list[Entity]:
-    """Markers and drugs, each once, sorted by name."""
+    """Markers and drugs, each once under its first spelling, sorted by name."""
+    shown: dict[str, str] = {}
     names: dict[str, set[str]] = defaultdict(set)
     for fact in facts:
         if fact.relation in ENTITY_RELATIONS:
+            shown.setdefault(word_key(fact.answer), fact.answer)
             names[word_key(fact.answer)] |= {fact.answer, *fact.answer_synonyms}
     meant: dict[str, set[str]] = defaultdict(set)
     for key, known in names.items():
@@ -87,13 +89,9 @@ def entities(facts: Sequence[Fact]) -> list[Entity]:
             for key in meant.get(word_key(name), ()):
                 owners[key].add(fact.disease)
     return [
-        Entity(_shown(key, known), tuple(sorted(known)), frozenset(owners[key]))
+        Entity(shown[key], tuple(sorted(known)), frozenset(owners[key]))
         for key, known in sorted(names.items())
     ]
-
-
-def _shown(key: str, names: Iterable[str]) -> str:
-    return min(names, key=lambda name: (word_key(name) != key, name))
 
 
 def named(text: str, known: Iterable[Entity]) -> list[str]:
