@@ -5,8 +5,8 @@ a failed stage. One yes-or-no criterion per call, temperature 0; two answers are
 orders under the labels A and B, and a preference that turns with the order is a tie. Replies are
 kept by the hash of what was asked, so scoring again asks nothing again.
 
-References: GPT-4 kept its preference on about 65 % of swapped pairs (Zheng et al. 2023, arXiv
-2306.05685); models prefer their own family's answers (Wataoka et al. 2024, arXiv 2410.21819).
+References: Zheng et al. (2023), arXiv 2306.05685: about 65 % of swapped pairs keep the preference;
+Wataoka et al. (2024), arXiv 2410.21819: a judge prefers text that it finds likely, so its own.
 """
 
 import logging
