@@ -77,6 +77,13 @@ def test_reviews_are_summed_up(block, lines):
     assert opinions.reviews({"reviews": block}) == lines
 
 
+def test_questions_that_could_not_be_scored_are_counted():
+    counts = {"open_questions": 3, "open_without_key_points": 2, "open_without_reference": 0}
+    assert opinions.unscored({"counts": counts}) == [
+        "2 of 3 open questions have no key points: answered, not scored by it."
+    ]
+
+
 def test_a_judge_that_did_not_run_says_why():
     block = {"status": "not_run", "reason": "http://127.0.0.1:9 does not answer"}
     assert opinions.judge({"judge": block}) == [

@@ -28,10 +28,14 @@ class OpenScores:
     rouge_l: dict[str, float] = field(default_factory=dict)
     token_f1: dict[str, float] = field(default_factory=dict)
 
-    def metrics(self) -> dict[str, float]:
-        """Mean over questions of each score that exists."""
-        means = {name: metrics.mean(list(values.values())) for name, values in vars(self).items()}
-        return {name: mean for name, mean in means.items() if mean is not None}
+    def metrics(self) -> dict[str, float | int]:
+        """Mean over questions of each score that exists, and the number of those questions."""
+        found: dict[str, float | int] = {}
+        for name, values in vars(self).items():
+            mean = metrics.mean(list(values.values()))
+            if mean is not None:
+                found |= {name: mean, f"n_{name}": len(values)}
+        return found
 
 
 def score(arm: Arm, questions: Sequence[Question], overrides: Overrides) -> OpenScores:

@@ -341,6 +341,8 @@ def _counts(
         "test_items": len(selection.cloze),
         "seen_test_items": sum(choice.group == SEEN for choice in selection.cloze),
         "open_questions": len(questions),
+        "open_without_key_points": sum(not question.key_points for question in questions),
+        "open_without_reference": sum(not question.reference_answer for question in questions),
         "training_examples": len(examples),
         "training_papers": len({example.paper_id for example in examples}),
         "seeds": 1,

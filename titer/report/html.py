@@ -72,7 +72,7 @@ def _view(stats: Data, context: Data) -> dict[str, Any]:
         "safety": safety.table(stats),
         "safety_sentences": safety.sentences(stats),
         "safety_failures": safety.failures(stats),
-        "opinions": [*opinions.reviews(stats), *opinions.judge(stats)],
+        "opinions": opinions.everything(stats),
         "power": items.power(stats),
         "contamination": provenance.contamination(context),
         "papers": provenance.papers(context),

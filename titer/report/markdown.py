@@ -145,8 +145,7 @@ def _item(rows: Sequence[Data], rank: int) -> str:
 
 
 def _open(stats: Data) -> list[str]:
-    said = [*opinions.reviews(stats), *opinions.judge(stats)]
-    return [*bullets(said), *table(_answers(stats), captioned=True)]
+    return [*bullets(opinions.everything(stats)), *table(_answers(stats), captioned=True)]
 
 
 def _answers(stats: Data) -> Table:

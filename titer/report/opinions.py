@@ -1,4 +1,4 @@
-"""What people and another model said of the answers: clinicians' reviews and the optional judge.
+"""What the answers' scores do not show: unscored questions, clinicians' reviews, the judge.
 
 Invariant: a judge never enters a verdict, and its agreement with people is printed beside it.
 """
@@ -9,6 +9,11 @@ from titer.report import words
 from titer.report.words import Data, pick
 
 NO_REVIEW = "No clinician has reviewed an answer of this run."
+
+
+def everything(stats: Data) -> list[str]:
+    """What stands above the answers: unscored questions, reviews, judge."""
+    return [*unscored(stats), *reviews(stats), *judge(stats)]
 
 
 def reviews(stats: Data) -> list[str]:
@@ -42,6 +47,20 @@ def _list(rows: list[Data]) -> str:
     return ", ".join(
         f"{row.get('item_id')} {row.get('key_point')} ({row.get('reviewer')})" for row in rows
     )
+
+
+def unscored(stats: Data) -> list[str]:
+    """How many open questions are shown and not scored, because they lack what scores need."""
+    counts = pick(stats, "counts") or {}
+    asked = words.count(counts.get("open_questions"))
+    return [
+        f"{words.count(n)} of {asked} open questions have no {what}: answered, not scored by it."
+        for what, key in (
+            ("key points", "open_without_key_points"),
+            ("reference answer", "open_without_reference"),
+        )
+        if (n := counts.get(key))
+    ]
 
 
 def judge(stats: Data) -> list[str]:
