@@ -105,9 +105,8 @@ def resolve(
         arms: with their answers, all samples.
     Returns:
         Overrides by `(question id, answer text)`, and a block for stats.json: `n` verdicts that
-        apply to an answer, `applied` points that follow from them, `agreement` (share) and `kappa`
-        (Cohen's, null where one side never varies) of verdicts against the matcher, `stale` and
-        `contradicted` ones as lists.
+        apply to an answer, `applied` points that follow from them, `agreement` (share) and Cohen's
+        `kappa` of verdicts against the matcher, `stale` and `contradicted` ones as lists.
 
     Raises:
         FormatError: a verdict names a point that its question does not have.
