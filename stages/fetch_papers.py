@@ -24,7 +24,6 @@ from titer.runner import ROOT, Places, stage
         "encoder": "data/own/encoder",
         "retractions": "data/own/retractions",
         **benchmark.FILES,
-        "safety": benchmark.SAFETY,
     },
     writes={"papers": "data/papers"},
 )

@@ -5,11 +5,12 @@ statistics, the metrics, the comparison table, the report and the model cards.
     python -m stages.score                             one run by hand, into runs/
 """
 
+import os
 from typing import Any
 
 from titer import files
 from titer.errors import DataError
-from titer.evaluation import benchmark
+from titer.evaluation import benchmark, reviews
 from titer.runner import ROOT, Places, stage
 
 ARMS = ("base", "qlora", "full")
@@ -25,7 +26,7 @@ ARMS = ("base", "qlora", "full")
         "model": "results/model.json",
         "papers": "data/papers",
         **benchmark.FILES,
-        "safety": benchmark.SAFETY,
+        "reviews": reviews.PATH,
     },
     writes={
         "stats": "results/stats.json",
@@ -42,7 +43,7 @@ def score(cfg: Any, at: Places) -> None:
     """Score, decide and report."""
     import pandas as pd
 
-    from titer.evaluation import scoring
+    from titer.evaluation import judge, scoring
     from titer.examples import contamination
     from titer.report import cards, html, markdown, sources, verdicts
 
@@ -59,7 +60,11 @@ def score(cfg: Any, at: Places) -> None:
         training=found.training,
         contamination=leaks,
         lexicon=cfg.domain.lexicon,
+        safety_items=benchmark.safety_items(at.reads),
+        reviewed=reviews.load(at.reads.reviews),
     )
+    cache, key = at.home / cfg.score.judge.cache_dir, os.environ.get("TITER_JUDGE_API_KEY")
+    stats["judge"] = judge.read(stats, cfg.score.judge, cache=cache, api_key=key)
     leaks = files.rounded(leaks | {"scores": scoring.clean_scores(stats, leaks)})
     context = sources.context(
         found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks

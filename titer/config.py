@@ -582,11 +582,40 @@ class PlanSettings:
 
 
 @dataclass
+class JudgeSettings:
+    """An optional second reader of open answers; no verdict looks at it."""
+
+    enabled: bool
+    """Asks the endpoint; its key comes from TITER_JUDGE_API_KEY."""
+    base_url: str | None
+    """OpenAI-compatible, up to and without /chat/completions."""
+    model: str | None
+    """As the endpoint names it; of another family than the candidates."""
+    cache_dir: str
+    """Replies by hash, below the project's root and outside every out."""
+    timeout_s: float
+    """Of one reply."""
+
+    def __post_init__(self) -> None:
+        """Check ranges and that an enabled judge can be found."""
+        at = "score.judge"
+        for key in ("base_url", "model"):
+            value = getattr(self, key)
+            check(not self.enabled or bool(value), f"{at}.{key}", value, "given when enabled")
+        url = self.base_url or "http://"
+        ok = url.startswith(("http://", "https://")) and "@" not in url
+        host = url.rpartition("@")[2]  # what stands before it may be a password
+        check(ok, f"{at}.base_url", host, "an http(s) address without user or password")
+        check(self.timeout_s > 0, f"{at}.timeout_s", self.timeout_s, "above 0")
+
+
+@dataclass
 class ScoreSettings:
     """How the scores are reported."""
 
     strict: bool
     """A failed gate ends the stage with an error after the report is written."""
+    judge: JudgeSettings
 
 
 @dataclass

@@ -186,6 +186,7 @@ class Question(Record):
     difficulty: str
     question: str
     type: str = "open"
+    """open (the core, and a user's own), extended or safety."""
     reference_answer: str | None = None
     key_points: list[dict[str, Any]] = field(default_factory=list)
     must_not: list[dict[str, Any]] = field(default_factory=list)

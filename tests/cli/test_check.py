@@ -169,6 +169,14 @@ def test_unusable_questions_of_ones_own_are_refused(
     assert message in refused(project, code)
 
 
+def test_a_malformed_review_is_found_before_any_stage_runs(project: Any) -> None:
+    header = "answer_sha256,item_id,key_point,verdict,reviewer,note"
+    project.write("data/own/autoimmune/reviews.csv", f"{header}\n0123456789ab,Q001,k1,yes,A,\n")
+    assert "reviews.csv:2: verdict is 'yes', allowed: met, missing" in refused(project, 1)
+    project.write("data/own/autoimmune/reviews.csv", f"{header}\n0123456789ab,Q001,k1,met,A,\n")
+    assert project.titer("check").code == 0
+
+
 def test_questions_of_ones_own_with_four_keys_are_accepted(project: Any) -> None:
     project.write(f"{OWN_QUESTIONS}/deep/mine.jsonl", json.dumps(QUESTION))
     params = project.root / "params.yaml"

@@ -33,7 +33,7 @@ RUN_KEYS = {
 def paths(own: Path) -> SimpleNamespace:
     names = {key: path.replace("${domain}", "autoimmune") for key, path in benchmark.FILES.items()}
     found = {key: ROOT / path for key, path in names.items()} | {"questions": own}
-    return SimpleNamespace(**found, safety=ROOT / "data/benchmark/autoimmune/safety.jsonl")
+    return SimpleNamespace(**found)
 
 
 @pytest.fixture(scope="module")

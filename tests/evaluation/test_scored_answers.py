@@ -29,6 +29,19 @@ def test_answers_with_only_the_seven_original_fields_are_scored():
     assert row["base"]["recall"] == 0
 
 
+def test_a_question_without_reference_and_points_is_shown_and_counted():
+    bare = dataclasses.replace(ASKED[1], reference_answer=None, key_points=[], must_not=[])
+    asked = [ASKED[0], bare]
+    stats = m.run_score(m.tuned("qlora", m.BASE, answers=GOOD[:2]), questions=asked)
+    row = stats["answers"][1]["arms"]["qlora"]
+    assert (row["recall"], row["rouge_l"], row["response"]) == (None, None, GOOD[1].response)
+    counts = stats["counts"]
+    assert (counts["open_questions"], counts["open_without_key_points"]) == (2, 1)
+    metrics = stats["arms"]["qlora"]["metrics"]
+    assert (metrics["n_open"], metrics["n_keypoint_recall"], metrics["n_rouge_l"]) == (2, 1, 1)
+    assert m.failed(stats) == []
+
+
 def test_missing_answers_fail_a_gate_and_are_counted():
     stats = m.run_score(m.tuned("qlora", m.gains, answers=GOOD[:7]), questions=ASKED)
     assert m.failed(stats) == ["answers"]

@@ -26,6 +26,11 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
     _check_encoder(config, root)
     domain = root / "data" / "benchmark" / choices["domain"]
     check_lock(domain, root / "data" / "benchmark" / "general")
+    reviews = root / "data" / "own" / choices["domain"] / "reviews.csv"
+    if reviews.is_file():  # score reads it last of all; without it dvc says what is missing
+        from titer.evaluation.reviews import load
+
+        load(reviews)
     if config.eval.questions is not None:
         from titer.evaluation.benchmark import questions_file
 

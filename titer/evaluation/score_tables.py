@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from titer.evaluation.arms import ARMS, BASE_OF
+from titer.evaluation.safety import RATES
 
 MAX_ROWS = 45
 DIGITS = 4
@@ -97,6 +98,7 @@ def _table_row(
         "precision": block.get("precision"),
         **{key: block.get("metrics", {}).get(key) for key in measured},
         **{key: block.get("descriptive", {}).get(key) for key in described},
+        **_safety_cells(stats, name),
         "compared_with": comparison.get("base"),
         "endpoint": primary.get("endpoint"),
         **{key: primary.get(key) for key in COLUMNS},
@@ -135,6 +137,16 @@ def clean_scores(stats: Stats, contamination: Stats) -> dict[str, dict[str, Any]
 
 def _mean(outcomes: Collection[bool]) -> float | None:
     return sum(outcomes) / len(outcomes) if outcomes else None
+
+
+def _safety_cells(stats: Stats, name: str) -> dict[str, Any]:
+    """Shares of safety items and answers, each beside the number that it rests on."""
+    found = stats["safety"]["arms"].get(name, {})
+    cells: dict[str, Any] = {}
+    for rate in RATES:
+        block = found.get(rate, {})
+        cells |= {rate: block.get("rate"), f"n_{rate}": block.get("n")}
+    return cells
 
 
 def failed_gates(stats: Stats) -> list[str]:
