@@ -26,7 +26,8 @@ SEVEN = ["id", "category", "difficulty", "question", "response", "time_seconds",
 RUN_KEYS = {
     "schema_version", "status", "reason", "models", "tokenizer_sha256", "chat_template_sha256",
     "benchmark_sha256", "plan_sha256", "n_questions", "n_items", "n_texts", "n_errors",
-    "generation", "think", "batch_size", "score_batch_size", "device", "packages", "timing",
+    "n_cut", "generation", "think", "batch_size", "score_batch_size", "device", "packages",
+    "timing",
 }  # fmt: skip
 
 
