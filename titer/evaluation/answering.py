@@ -24,6 +24,7 @@ from titer.modeling.loglikelihood import (
     Pair,
     continuation_loglikelihoods,
     cut_left,
+    encode_pairs,
     text_loglikelihoods,
 )
 from titer.modeling.weights import check_context, context_length
@@ -115,6 +116,12 @@ def take(
     return Taken(answers, rows, identity, n_cut, timing)
 
 
+def closed_prompt(tokenizer: Any, question: str, think: Think) -> str:
+    """Rendered prompt where likelihoods are taken: an open thought is closed (lm-eval#3675)."""
+    policy = Think.empty if think == Think.keep else think
+    return chat_template.render_prompt(tokenizer, chat_template.ask(question), policy)
+
+
 @dataclass
 class _Arm:
     """A loaded model with its way of being asked."""
@@ -130,11 +137,11 @@ class _Arm:
     """Ids of questions and items whose prompt lost its beginning."""
 
     def prompt(self, question: str, *, closed: bool) -> str:
-        """Rendered prompt; a closed thought where likelihoods are taken (lm-eval#3675)."""
-        think = self.setting.think
-        if closed and think == Think.keep:
-            think = Think.empty
-        return chat_template.render_prompt(self.tokenizer, chat_template.ask(question), think)
+        """Rendered prompt of a question that is answered freely or by likelihood."""
+        if closed:
+            return closed_prompt(self.tokenizer, question, self.setting.think)
+        messages = chat_template.ask(question)
+        return chat_template.render_prompt(self.tokenizer, messages, self.setting.think)
 
     def encode(self, prompt: str) -> tuple[int, ...]:
         return tuple(chat_template.encode_prompt(self.tokenizer, prompt))
@@ -254,10 +261,9 @@ class _Arm:
         return [self._item_row(item, asked[item.id], blind.get(item.id), scored) for item in items]
 
     def _pairs(self, item: ClosedItem, question: str) -> list[Pair]:
-        prompt = self.encode(self.prompt(question, closed=True))
-        return [
-            self._fitting(item.id, (prompt, self.continuation(text))) for text in item.candidates
-        ]
+        prompt = self.prompt(question, closed=True)
+        pairs = encode_pairs(self.tokenizer, prompt, item.candidates)
+        return [self._fitting(item.id, pair) for pair in pairs]
 
     def _fitting(self, key: str, pair: Pair) -> Pair:
         """The pair, its prompt cut from the left where the model cannot attend to all of it."""
