@@ -19,7 +19,7 @@ from titer.evaluation.benchmark import Benchmark
 from titer.modeling.loading import NOT_RUN, not_run_reason
 
 ROOT = Path(__file__).resolve().parents[2]
-EVAL = EvalSettings(None, ["cloze"], 4, batch_size=4, score_batch_size=64)
+EVAL = EvalSettings(None, ["cloze"], 4, batch_size=4, score_batch_size=64, few_shot=0)
 GREEDY = GenerationSettings(0.0, 1.0, 1, 8)
 SETTING = Setting(Think.none, GREEDY, 64, EVAL, 42, Device.cpu, Dtype.float32)
 SEVEN = ["id", "category", "difficulty", "question", "response", "time_seconds", "timestamp"]

@@ -80,11 +80,11 @@ def _write(arguments: argparse.Namespace) -> None:
 
 
 def _tokenizer(folder: Path) -> Any:
-    from titer.errors import NotFound
+    from titer.errors import LoadError
     from titer.modeling.loading import load_tokenizer
 
     if not folder.is_dir():
-        raise NotFound(
+        raise LoadError(
             f"{folder}: no model, so no chat template. Run: dvc repro download_model, or give "
             "--tokenizer or --plain"
         )
@@ -96,10 +96,15 @@ def _compare(arguments: argparse.Namespace) -> None:
     from titer.export import lm_eval as export
 
     path = arguments.results or runner.ROOT / "results" / "base" / "closed.jsonl"
-    rows = [row for row in files.read_jsonl(path) if row.get("precision") != "nf4"]
+    rows = [
+        row
+        for row in files.read_jsonl(path)
+        if row.get("precision") != "nf4" and not row.get("few_shot")
+    ]
     for samples in arguments.compare:
         found = export.agreement(files.read_jsonl(samples), rows)
         print(
-            f"{samples.name}: {found.n_items} items, {found.n_likelihoods} likelihoods, largest "
-            f"difference {found.largest:.2e}, {len(found.flips)} with another likeliest choice"
+            f"{samples.name}: items {found.n_items}, likelihoods {found.n_likelihoods}, largest "
+            f"difference {found.largest:.2e}, items with another likeliest choice "
+            f"{len(found.flips)}"
         )

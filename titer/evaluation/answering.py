@@ -9,7 +9,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype, EvalSettings, GenerationSettings, PlanSettings, Think
+from titer.evaluation import few_shot
 from titer.evaluation.benchmark import Benchmark
 from titer.modeling import chat_template, loading
 from titer.modeling.generation import Generated, generate
@@ -75,6 +76,7 @@ def take(
     folder: Path,
     adapter: Path | None = None,
     quantize: bool = False,
+    shots: few_shot.Shots | None = None,
 ) -> Taken:
     """Load a model, let it take the benchmark and let go of it.
 
@@ -83,6 +85,7 @@ def take(
         folder: base model, or full fine-tune.
         adapter: LoRA folder on top of it.
         quantize: 4-bit NF4.
+        shots: solved examples before each closed question.
     """
     started = time.monotonic()
     check_context(folder, setting.max_length)
@@ -93,7 +96,7 @@ def take(
     if adapter is not None:
         model = loading.load_adapter(model, adapter)
     precision = "nf4" if quantize else str(setting.precision)
-    arm = _Arm(model, tokenizer, setting, name, precision, context_length(folder))
+    arm = _Arm(model, tokenizer, setting, name, precision, context_length(folder), shots or {})
     logger.info("%s at %s: benchmark begins", name, arm.precision)
     loaded = time.monotonic()
     answers = arm.answer(benchmark.questions)
@@ -116,10 +119,10 @@ def take(
     return Taken(answers, rows, identity, n_cut, timing)
 
 
-def closed_prompt(tokenizer: Any, question: str, think: Think) -> str:
+def closed_prompt(tokenizer: Any, messages: chat_template.Messages, think: Think) -> str:
     """Rendered prompt where likelihoods are taken: an open thought is closed (lm-eval#3675)."""
     policy = Think.empty if think == Think.keep else think
-    return chat_template.render_prompt(tokenizer, chat_template.ask(question), policy)
+    return chat_template.render_prompt(tokenizer, messages, policy)
 
 
 @dataclass
@@ -133,15 +136,21 @@ class _Arm:
     precision: str
     context_length: int | None
     """Tokens that the model can attend to; None where its configuration does not say."""
+    shots: few_shot.Shots = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     """Ids of questions and items whose prompt lost its beginning."""
 
     def prompt(self, question: str, *, closed: bool) -> str:
         """Rendered prompt of a question that is answered freely or by likelihood."""
-        if closed:
-            return closed_prompt(self.tokenizer, question, self.setting.think)
         messages = chat_template.ask(question)
+        if closed:
+            return closed_prompt(self.tokenizer, messages, self.setting.think)
         return chat_template.render_prompt(self.tokenizer, messages, self.setting.think)
+
+    def item_prompt(self, item: ClosedItem, question: str) -> str:
+        """Rendered prompt of a closed item, after its solved examples where there are some."""
+        messages = few_shot.messages(self.shots.get(item.id, ()), question)
+        return closed_prompt(self.tokenizer, messages, self.setting.think)
 
     def encode(self, prompt: str) -> tuple[int, ...]:
         return tuple(chat_template.encode_prompt(self.tokenizer, prompt))
@@ -261,7 +270,7 @@ class _Arm:
         return [self._item_row(item, asked[item.id], blind.get(item.id), scored) for item in items]
 
     def _pairs(self, item: ClosedItem, question: str) -> list[Pair]:
-        prompt = self.prompt(question, closed=True)
+        prompt = self.item_prompt(item, question)
         pairs = encode_pairs(self.tokenizer, prompt, item.candidates)
         return [self._fitting(item.id, pair) for pair in pairs]
 
@@ -281,13 +290,14 @@ class _Arm:
         blind: list[Pair] | None,
         scored: dict[Pair, float],
     ) -> dict[str, Any]:
-        hidden = item.blind_question
+        hidden, shots = item.blind_question, self.shots.get(item.id, ())
         return {
             **{key: value for key, value in item.to_json().items() if key != "blind_question"},
             "precision": self.precision,
-            "prompt_sha256": files.sha256_text(self.prompt(item.question, closed=True)),
+            **({"few_shot": len(shots)} if shots else {}),
+            "prompt_sha256": files.sha256_text(self.item_prompt(item, item.question)),
             "blind_prompt_sha256": (
-                files.sha256_text(self.prompt(hidden, closed=True)) if hidden is not None else None
+                files.sha256_text(self.item_prompt(item, hidden)) if hidden is not None else None
             ),
             "ll": [_finite(scored[pair]) for pair in asked],
             "ll_blind": [_finite(scored[pair]) for pair in blind] if blind else None,
@@ -326,6 +336,15 @@ class _Arm:
             "tokenizer_sha256": chat_template.tokenizer_sha256(self.tokenizer),
             "chat_template_sha256": chat_template.template_sha256(self.tokenizer),
         }
+
+
+def take_few_shot(benchmark: Benchmark, setting: Setting, *, name: str, folder: Path) -> Taken:
+    """Ask the closed test items after `eval.few_shot` solved examples each, and nothing else."""
+    items, shots = few_shot.prepare(benchmark.items, setting.eval.few_shot)
+    asked = replace(benchmark, questions=[], items=items, texts=[])
+    taken = take(asked, setting, name=name, folder=folder, shots=shots)
+    shown = {"precision": f"{taken.model['precision']}+{setting.eval.few_shot}shot"}
+    return replace(taken, model=taken.model | shown)
 
 
 def _weights_sha256(folder: Path) -> str:
