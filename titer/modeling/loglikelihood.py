@@ -15,14 +15,19 @@ Pair = tuple[tuple[int, ...], tuple[int, ...]]
 """Ids of a prompt and of one continuation of it."""
 
 
-def encode_pairs(tokenizer: Any, prompt: str, continuations: Iterable[str]) -> list[Pair]:
+def encode_pairs(tokenizer: Any, prompt: str, continuations: Sequence[str]) -> list[Pair]:
     """Ids of a rendered prompt and of each continuation, counted as lm-evaluation-harness counts.
 
     The ids are those of training and use, prompt and continuation tokenised apart, so that no token
     ever spans the boundary. White space at the end of the prompt, such as the line break of a chat
     template, counts as part of the continuation: the same for all continuations of a prompt, so it
     never moves a choice. Where it shares a token with what stands before, it stays in the prompt.
+
+    Raises:
+        ValueError: a continuation is empty or blank.
     """
+    if not all(text.strip() for text in continuations):
+        raise ValueError("an empty continuation has no likelihood")
     ids = chat_template.encode_prompt(tokenizer, prompt)
     stem = chat_template.encode_prompt(tokenizer, prompt.rstrip())
     split = len(stem) if ids[: len(stem)] == stem else len(ids)
