@@ -123,11 +123,8 @@ def _arm(name: str, source: ArmInput) -> Arm:
     if source.name == "base":
         rows = [row for row in rows if _base_arm(row) == name]
         quantized = name == "base_4bit"
-        answers = (
-            []
-            if name == FEW_SHOT
-            else [answer for answer in answers if (answer.precision == NF4) == quantized]
-        )
+        answers = [answer for answer in answers if (answer.precision == NF4) == quantized]
+        answers = [] if name == FEW_SHOT else answers  # it was asked closed questions only
     precision = next((str(row["precision"]) for row in rows if row.get("precision")), "")
     arm = Arm(name, precision, source.run)
     for answer in sorted(answers, key=lambda answer: (answer.id, answer.sample_index)):
