@@ -538,6 +538,9 @@ class EvalSettings:
     """Answers generated at once; part of the measurement when sampling, so fixed and recorded."""
     score_batch_size: int
     """Continuations scored at once."""
+    few_shot: int
+    """Solved examples shown to the base before each closed question, as context beside the arms; 0:
+    the base is not asked this way."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -547,6 +550,7 @@ class EvalSettings:
         for key in ("batch_size", "score_batch_size"):
             value = getattr(self, key)
             check(value >= 1, f"eval.{key}", value, "at least 1")
+        check(self.few_shot >= 0, "eval.few_shot", self.few_shot, "0 or more")
 
 
 @dataclass

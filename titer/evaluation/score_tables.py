@@ -7,7 +7,7 @@ that did not run; `dvc metrics diff` drops lists and misprints everything else.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from titer.evaluation.arms import ARMS, BASE_OF
+from titer.evaluation.arms import ARMS, BASE_OF, FEW_SHOT
 from titer.evaluation.safety import RATES
 
 MAX_ROWS = 45
@@ -34,7 +34,7 @@ def metrics_rows(stats: Stats) -> dict[str, dict[str, float | int]]:
     rows: dict[str, dict[str, Any]] = {
         name: {key: block["metrics"].get(key) for key in ARM_ROWS}
         for name, block in stats["arms"].items()
-        if name != "base_4bit" and block["status"] == "ok"
+        if name not in ("base_4bit", FEW_SHOT) and block["status"] == "ok"
     }
     for name, block in _compared(stats).items():
         rows[f"{name}_vs_base"] = _comparison_rows(block)
@@ -79,10 +79,11 @@ def _compared(stats: Stats) -> dict[str, Stats]:
 
 def comparison_table(stats: Stats) -> list[dict[str, Any]]:
     """Rows of results/model_comparison.csv: one per arm, all with the same columns."""
-    found = [stats["arms"][name] for name in ARMS]
+    names = [*ARMS, *(name for name in (FEW_SHOT,) if name in stats["arms"])]
+    found = [stats["arms"][name] for name in names]
     measured = sorted({key for block in found for key in block.get("metrics", {})})
     described = sorted({key for block in found for key in block.get("descriptive", {})})
-    return [_table_row(stats, name, measured, described) for name in ARMS]
+    return [_table_row(stats, name, measured, described) for name in names]
 
 
 def _table_row(

@@ -12,12 +12,13 @@ Data = Mapping[str, Any]
 
 NOT_RECORDED = "not recorded"
 
-ARMS = ("base", "base_4bit", "qlora", "full")
+ARMS = ("base", "base_few_shot", "base_4bit", "qlora", "full")
 """Every arm, in the order of each table."""
 FINE_TUNES = ("qlora", "full")
 
 ARM_NAMES = {
     "base": "Base model",
+    "base_few_shot": "Base model, shown examples",
     "base_4bit": "Base model, 4-bit",
     "qlora": "QLoRA",
     "full": "Full fine-tune",
