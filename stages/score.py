@@ -25,6 +25,7 @@ ARMS = ("base", "qlora", "full")
            for arm in ARMS[1:] for name in ("run.json", "loss.csv", "metrics.json")},
         "model": "results/model.json",
         "papers": "data/papers",
+        "studies": "reports/studies",
         **benchmark.FILES,
         "reviews": reviews.PATH,
     },

@@ -14,6 +14,7 @@ from titer.report import (
     paper_tables,
     provenance,
     safety,
+    studies,
     tables,
     verdicts,
     words,
@@ -39,6 +40,7 @@ def render(stats: Data, context: Data) -> str:
         ("Open questions", _open(stats)),
         ("Retention", bullets(verdicts.retention(stats)) + table(tables.retention(stats))),
         ("Safety", [*bullets(safety.sentences(stats)), *table(safety.table(stats))]),
+        ("Studies", _studies(context)),
         ("Other measures", table(tables.measures(stats, leave_out=SHOWN))),
         ("What this run could not have seen", bullets(items.power(stats))),
         ("Contamination", _groups(provenance.contamination(context))),
@@ -181,6 +183,12 @@ def _papers(context: Data) -> list[str]:
     said += ["; ".join(part) + "." for part in (facts, asked) if part]
     thanks = paper_tables.acknowledgement(pick(context, "papers") or {})
     return bullets([line for line in (notice, *said, thanks) if line])
+
+
+def _studies(context: Data) -> list[str]:
+    made = pick(context, "studies") or {}
+    found = [line for one in studies.tables(made) for line in ("", *table(one, captioned=True))]
+    return [*bullets(studies.sentences(made)), *found]
 
 
 def _reproduce(stats: Data, context: Data) -> list[str]:
