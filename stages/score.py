@@ -44,7 +44,7 @@ def score(cfg: Any, at: Places) -> None:
     """Score, decide and report."""
     import pandas as pd
 
-    from titer.evaluation import judge, scoring
+    from titer.evaluation import judge, scoring, seen
     from titer.examples import contamination
     from titer.report import cards, html, markdown, sources, verdicts
 
@@ -55,7 +55,7 @@ def score(cfg: Any, at: Places) -> None:
         found.arms,
         facts=facts,
         questions=benchmark.open_questions(at.reads, cfg.eval, root=ROOT),
-        examples=found.examples,
+        corpus=seen.corpus(facts, found.examples),
         plan=cfg.plan,
         plan_sha256=cfg.plan.sha256(),
         training=found.training,

@@ -15,6 +15,7 @@ from titer.config import Device, Dtype, GenerationSettings, SftSettings, Think
 from titer.evaluation import answering, benchmark, scoring
 from titer.evaluation.answering import Taken
 from titer.evaluation.benchmark import Benchmark
+from titer.evaluation.seen import corpus
 from titer.modeling import chat_template, loading
 from titer.modeling.generation import generate
 from titer.modeling.loglikelihood import encode_pairs
@@ -256,7 +257,8 @@ def test_training_that_moves_no_weight_gives_a_difference_of_exactly_zero(
     }
     stats = scoring.score(
         inputs, facts=facts, questions=whole.questions[:5],
-        examples=m.make_examples(facts, m.two_papers), plan=m.PLAN, plan_sha256=m.PLAN.sha256(),
+        corpus=corpus(facts, m.make_examples(facts, m.two_papers)), plan=m.PLAN,
+        plan_sha256=m.PLAN.sha256(),
         training={}, contamination={"remaining": []},
     )  # fmt: skip
     block = stats["comparisons"][idle.name]

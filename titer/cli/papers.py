@@ -227,6 +227,9 @@ def recheck(arguments: argparse.Namespace) -> None:
         print(f"{service}: asked about {n} papers")
     for service, reason in found.not_asked.items():
         print(f"{service}: not asked ({reason})")
+    if not found.n_asked:
+        print("nobody was asked, so nothing is known")
+        return
     if not found.changes:
         print("no change of status. That proves nothing about papers that nobody has looked at")
         return

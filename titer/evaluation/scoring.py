@@ -19,7 +19,6 @@ from titer.evaluation import (
     safety,
     verdict,
 )
-from titer.evaluation import seen as seen_papers
 from titer.evaluation.arm_scores import ArmScores, Selection
 from titer.evaluation.arms import BASE_OF, Arm, ArmInput
 from titer.evaluation.choices import SEEN, Choice
@@ -32,9 +31,10 @@ from titer.evaluation.score_tables import (
     failed_gates,
     metrics_rows,
 )
+from titer.evaluation.seen import Corpus
 from titer.evaluation.statistics import Interval, holm
 from titer.evaluation.verdict import Primary, Retention
-from titer.records import Example, Fact, Question
+from titer.records import Fact, Question
 
 __all__ = [
     "ArmInput",
@@ -53,7 +53,7 @@ def score(
     *,
     facts: Sequence[Fact],
     questions: Sequence[Question],
-    examples: Sequence[Example],
+    corpus: Corpus,
     plan: PlanSettings,
     plan_sha256: str,
     training: Mapping[str, Mapping[str, Any]],
@@ -68,7 +68,7 @@ def score(
         inputs: results of base, qlora and full; an arm that did not run says so in its run record.
         facts: all facts of the domain.
         questions: open questions that were asked.
-        examples: training examples, from which seen and unseen follow.
+        corpus: counts of the training examples, from which seen and unseen follow.
         plan: what was promised before training.
         plan_sha256: its identity, compared with what the stages recorded.
         training: by fine-tune, `{metrics, run}` of its training stage.
@@ -82,7 +82,7 @@ def score(
         DataError: the base model has no results, or they do not fit the fact table.
     """
     ran, reasons = arms.split(inputs)
-    seen_docs = seen_papers.seen_documents(facts, examples)
+    seen_docs = corpus.seen_docs
     selection, excluded, n_dev = _select(ran["base"], facts, seen_docs)
     overrides, opinions = reviews.resolve(reviewed, [*questions, *safety_items], ran)
     scored = {
@@ -101,7 +101,12 @@ def score(
         "items": _items(selection.cloze, scored),
         "answers": _answers(questions, ran, scored, overrides),
         "safety": safety.score(
-            ran, questions, safety_items, facts, overrides, level=1 - plan.alpha
+            {name: arm for name, arm in ran.items() if name != arms.FEW_SHOT},
+            questions,
+            safety_items,
+            facts,
+            overrides,
+            level=1 - plan.alpha,
         ),
         "reviews": opinions,
         "plan": asdict(plan)
@@ -111,7 +116,7 @@ def score(
         },
         "excluded_items": excluded,
         "contaminated_items": _contaminated(contamination),
-        "counts": _counts(facts, questions, examples, selection)
+        "counts": _counts(facts, questions, corpus, selection)
         | {"dev_items": n_dev, "ood_texts": len(ran["base"].texts)},
     }
 
@@ -342,7 +347,7 @@ def _contaminated(contamination: Mapping[str, Any]) -> int:
 def _counts(
     facts: Sequence[Fact],
     questions: Sequence[Question],
-    examples: Sequence[Example],
+    corpus: Corpus,
     selection: Selection,
 ) -> dict[str, int]:
     return {
@@ -355,7 +360,7 @@ def _counts(
         "open_questions": len(questions),
         "open_without_key_points": sum(not question.key_points for question in questions),
         "open_without_reference": sum(not question.reference_answer for question in questions),
-        "training_examples": len(examples),
-        "training_papers": len({example.paper_id for example in examples}),
+        "training_examples": corpus.n_examples,
+        "training_papers": corpus.n_papers,
         "seeds": 1,
     }
