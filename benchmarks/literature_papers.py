@@ -109,7 +109,7 @@ def _read_papers(out: Path) -> list[Paper]:
 
 def _asked() -> Any:
     """Every question of the default benchmark."""
-    places = {**benchmark.FILES, "safety": benchmark.SAFETY}
+    places = benchmark.FILES
     paths = {k: ROOT / v.replace("${domain}", "autoimmune") for k, v in places.items()}
     return benchmark.texts_to_guard(SimpleNamespace(**paths))
 

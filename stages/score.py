@@ -42,43 +42,22 @@ ARMS = ("base", "qlora", "full")
 )  # fmt: skip
 def score(cfg: Any, at: Places) -> None:
     """Score, decide and report."""
-    import pandas as pd
-
-    from titer.evaluation import judge, scoring, seen
+    from titer.evaluation import judge, scoring
     from titer.examples import contamination
-    from titer.report import cards, html, markdown, sources, verdicts
+    from titer.report import outputs, verdicts
 
-    found = sources.read(at.reads)
-    leaks = contamination.recheck(at.reads.papers, benchmark.texts_to_guard(at.reads))
-    facts = benchmark.facts(at.reads)
-    stats = scoring.score(
-        found.arms,
-        facts=facts,
-        questions=benchmark.open_questions(at.reads, cfg.eval, root=ROOT),
-        corpus=seen.corpus(facts, found.examples),
-        plan=cfg.plan,
-        plan_sha256=cfg.plan.sha256(),
-        training=found.training,
-        contamination=leaks,
-        lexicon=cfg.domain.lexicon,
-        safety_items=benchmark.safety_items(at.reads),
-        reviewed=reviews.load(at.reads.reviews),
-    )
     cache, key = at.home / cfg.score.judge.cache_dir, os.environ.get("TITER_JUDGE_API_KEY")
-    stats["judge"] = judge.read(stats, cfg.score.judge, cache=cache, api_key=key)
-    leaks = files.rounded(leaks | {"scores": scoring.clean_scores(stats, leaks)})
-    context = sources.context(
-        found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks
+    asked = outputs.Asked(
+        cfg.plan, cfg.eval, cfg.domain.title, cfg.domain.lexicon, at.choices, ROOT
     )
-    files.write_json(at.writes.stats, files.rounded(stats))
-    files.write_json(at.writes.contamination, leaks)
-    files.write_json(at.writes.metrics, scoring.metrics_rows(stats))
-    table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
-    files.write_text(at.writes.comparison, table.to_csv(index=False, lineterminator="\n"))
-    files.write_text(at.writes.markdown, markdown.render(stats, context))
-    files.write_text(at.writes.html, html.render(stats, context))
-    for arm, path in (("qlora", at.writes.card_qlora), ("full", at.writes.card_full)):
-        files.write_text(path, cards.render(arm, stats, context))
+    stats, texts = outputs.scored(
+        at.reads,
+        asked,
+        contamination.recheck(at.reads.papers, benchmark.texts_to_guard(at.reads)),
+        opinions=lambda stats: judge.read(stats, cfg.score.judge, cache=cache, api_key=key),
+    )
+    for name, text in texts.items():
+        files.write_text(getattr(at.writes, name), text)
     verdicts.log(stats)
     failed = scoring.failed_gates(stats)
     if cfg.score.strict and failed:

@@ -11,6 +11,7 @@ writes the pipeline's outs, any other writes below runs/.
 import contextlib
 import fcntl
 import functools
+import importlib
 import json
 import logging
 import os
@@ -236,6 +237,13 @@ def out_paths(stage: Mapping[str, Any]) -> list[str]:
 def producer(path: str, outs: Sequence[str]) -> str | None:
     """The out that a path is or lies in: data/papers/examples -> data/papers."""
     return next((out for out in outs if Path(path).is_relative_to(out)), None)
+
+
+def declared(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What a stage reads and writes, name -> path, as its module declares it."""
+    module = importlib.import_module(f"stages.{name}")
+    declaration = getattr(module, name).declared
+    return declaration.reads, declaration.writes
 
 
 def upstream(name: str) -> list[str]:

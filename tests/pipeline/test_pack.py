@@ -1,0 +1,96 @@
+"""The reviewer's pack: every number computed again, and every change of it noticed."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import Clone
+from titer.files import sha256_bytes
+
+STATS = "results/stats.json"
+
+
+@pytest.fixture(scope="module")
+def pack(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pack of the tiny run."""
+    path = tmp_path_factory.mktemp("pack") / "pack.zip"
+    tiny.run("titer", "report", "pack", "--out", str(path))
+    return path
+
+
+def rewritten(pack: Path, to: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """The pack with other content."""
+    with zipfile.ZipFile(pack) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    change(content)
+    with zipfile.ZipFile(to, "w") as archive:
+        for name, body in content.items():
+            archive.writestr(name, body)
+    return to
+
+
+def test_every_number_comes_out_the_same(tiny: Clone, pack: Path) -> None:
+    done = tiny.run("titer", "report", "verify", str(pack))
+    assert "DIFFERENT" not in done.stdout
+    for name in (STATS, "results/metrics.json", "reports/report.html", "reports/report.md"):
+        assert f"equal      {name}" in done.stdout
+    assert "every number was computed again and is the same" in done.stdout
+
+
+def test_two_packs_of_one_result_are_equal(tiny: Clone, pack: Path, tmp_path: Path) -> None:
+    tiny.run("titer", "report", "pack", "--out", str(tmp_path / "again.zip"))
+    assert (tmp_path / "again.zip").read_bytes() == pack.read_bytes()
+
+
+def test_no_text_of_a_training_row_is_in_it(tiny: Clone, pack: Path) -> None:
+    rows = (tiny.path / "data/papers/examples/train.jsonl").read_text().splitlines()
+    long = [json.loads(row)["messages"][-1]["content"] for row in rows]
+    answers = [text for text in long if len(text) > 200][:20]
+    assert answers
+    with zipfile.ZipFile(pack) as archive:
+        packed = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    assert not [text for text in answers if text in packed]
+
+
+def test_a_number_that_was_bettered_is_found(tiny: Clone, pack: Path, tmp_path: Path) -> None:
+    def better(content: dict[str, bytes]) -> None:
+        metrics = json.loads(content["results/metrics.json"])
+        metrics["qlora"]["closed_acc"] = 0.99
+        body = json.dumps(metrics).encode()
+        manifest = json.loads(content["manifest.json"])
+        manifest["sha256"]["results/metrics.json"] = sha256_bytes(body)
+        content |= {"results/metrics.json": body, "manifest.json": json.dumps(manifest).encode()}
+
+    path = rewritten(pack, tmp_path / "better.zip", better)
+    done = tiny.run("titer", "report", "verify", str(path), check=False)
+    assert done.returncode == 1
+    assert "DIFFERENT  results/metrics.json: line 1:" in done.stdout
+    assert done.stderr.splitlines()[-1] == "error: 1 of the files that score writes differ"
+
+
+def test_a_file_changed_after_packing_is_named(tiny: Clone, pack: Path, tmp_path: Path) -> None:
+    path = rewritten(
+        pack, tmp_path / "changed.zip", lambda content: content.update({STATS: b"{}\n"})
+    )
+    done = tiny.run("titer", "report", "verify", str(path), check=False)
+    assert done.stderr.splitlines()[-1].endswith(f"1 files are not as packed, first {STATS}")
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
+def test_a_name_that_leaves_the_folder_is_refused(
+    tiny: Clone, pack: Path, tmp_path: Path, name: str
+) -> None:
+    path = rewritten(pack, tmp_path / "hostile.zip", lambda c: c.update({name: b"x"}))
+    done = tiny.run("titer", "report", "verify", str(path), check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("would leave the folder")
+
+
+def test_what_is_no_pack_is_one_line(tiny: Clone, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_text("not a zip")
+    done = tiny.run("titer", "report", "verify", str(tmp_path / "x.zip"), check=False)
+    assert done.returncode == 1
+    assert "not a pack of `titer report pack`" in done.stderr.splitlines()[-1]

@@ -1,0 +1,96 @@
+"""Everything that score writes, made from what it reads: by the stage, and again by a reviewer.
+
+Invariant: a pure function of the files; a judge's opinions are handed in, never asked for here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from titer import files
+from titer.config import EvalSettings, PlanSettings
+from titer.evaluation import benchmark, reviews, scoring
+from titer.evaluation.seen import Corpus
+from titer.evaluation.seen import corpus as corpus_of
+from titer.report import cards, html, markdown, sources
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The settings that scoring looks at."""
+
+    plan: PlanSettings
+    eval: EvalSettings
+    domain_title: str
+    lexicon: Sequence[str]
+    choices: Mapping[str, str]
+    root: Path
+    """That `eval.questions` is relative to."""
+
+
+def scored(
+    at: SimpleNamespace,
+    asked: Asked,
+    leaks: Mapping[str, Any],
+    *,
+    opinions: Callable[[dict[str, Any]], Any],
+    corpus: Corpus | None = None,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Statistics, and the text of every file by the name that the stage declares.
+
+    Args:
+        at: paths by the names that the stage declares.
+        asked: plan, questions, words.
+        leaks: what the contamination check found.
+        opinions: from the statistics to the judge's block.
+        corpus: counts of the training examples; null counts them.
+
+    Raises:
+        DataError, FormatError: a file is missing or malformed, or results do not fit the facts.
+    """
+    found = sources.read(at)
+    facts = benchmark.facts(at)
+    stats = scoring.score(
+        found.arms,
+        facts=facts,
+        questions=benchmark.open_questions(at, asked.eval, root=asked.root),
+        corpus=corpus or corpus_of(facts, found.examples),
+        plan=asked.plan,
+        plan_sha256=asked.plan.sha256(),
+        training=found.training,
+        contamination=leaks,
+        lexicon=asked.lexicon,
+        safety_items=benchmark.safety_items(at),
+        reviewed=reviews.load(at.reviews),
+    )
+    stats["judge"] = opinions(stats)
+    checked: dict[str, Any] = files.rounded({**leaks, "scores": scoring.clean_scores(stats, leaks)})
+    context = sources.context(
+        found,
+        domain_title=asked.domain_title,
+        choices=dict(asked.choices),
+        facts=facts,
+        contamination=checked,
+    )
+    return stats, _texts(stats, context, checked)
+
+
+def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[str, str]:
+    import pandas as pd
+
+    values = {
+        "stats": files.rounded(stats),
+        "contamination": leaks,
+        "metrics": scoring.metrics_rows(stats),
+    }
+    table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
+    return {
+        **{name: f"{files.dump_json(value, indent=2)}\n" for name, value in values.items()},
+        "comparison": table.to_csv(index=False, lineterminator="\n"),
+        "markdown": markdown.render(stats, context),
+        "html": html.render(stats, context),
+        "card_qlora": cards.render("qlora", stats, context),
+        "card_full": cards.render("full", stats, context),
+    }

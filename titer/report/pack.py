@@ -1,0 +1,200 @@
+"""The reviewer's pack: outputs, marks, prompts' hashes and environment in one zip, and its check.
+
+Invariant: no text of a training row is in it, since abstracts belong to their publishers; what
+scoring needs of the rows stands in corpus.json as counts. A pack is data: nothing in it is run, and
+nothing of it is written outside a temporary folder.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+from titer import files
+from titer.config import (
+    EvalSettings,
+    PlanSettings,
+)
+from titer.errors import DataError, FormatError
+from titer.evaluation import benchmark
+from titer.evaluation.seen import Corpus, corpus
+from titer.records import Example
+from titer.report import outputs, sources
+
+MANIFEST = "manifest.json"
+CORPUS = "corpus.json"
+ROWS = "data/papers/examples/train.jsonl"
+EXTRA = (
+    "params.yaml",
+    "dvc.yaml",
+    "dvc.lock",
+    "constraints.txt",
+    "results/train_qlora",
+    "results/train_full",
+    "data/papers/stats.json",
+    "data/papers/DATA_CARD.md",
+)
+"""What a reviewer wants besides what score reads and writes; absent ones are left out."""
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes of one unpacked file that a check reads."""
+
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)
+"""Of every member: equal results give equal packs."""
+
+Places = Mapping[str, str]
+"""Name that the stage declares -> path below the root."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of a pack found."""
+
+    n_files: int
+    equal: list[str]
+    """Files that came out the same when computed again."""
+    different: dict[str, str]
+    """File -> the first line that differs, as stored and as computed."""
+
+
+def write(root: Path, out: Path, *, reads: Places, writes: Places, extra: Iterable[str]) -> int:
+    """Write the pack and return its number of files.
+
+    Args:
+        root: the project's folder, in which score has run.
+        out: the zip; replaced whole.
+        reads: inputs of score; the folder of papers is taken as counts only.
+        writes: outputs of score.
+        extra: more files or folders, such as the chosen files of conf/.
+
+    Raises:
+        DataError: an output of score is absent.
+    """
+    lacking = [path for path in writes.values() if not (root / path).is_file()]
+    if lacking:
+        raise DataError(f"{lacking[0]}: absent, so there is nothing to pack. Run: dvc repro")
+    named = [path for name, path in reads.items() if name != "papers"]
+    found = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for name in (*named, *writes.values(), *EXTRA, *extra)
+        for path in _files(root / name)
+    }
+    at = SimpleNamespace(**{name: root / path for name, path in reads.items()})
+    # the rows that training saw: those too long for the model count as unseen
+    seen = sources.read(at).examples
+    found[CORPUS] = _json(asdict(corpus(benchmark.facts(at), seen)))
+    rows = [Example.from_json(row) for row in files.read_jsonl(root / ROWS)]
+    found[ROWS] = "".join(f"{files.dump_json(_without_text(row))}\n" for row in rows).encode()
+    hashes = {name: files.sha256_bytes(content) for name, content in sorted(found.items())}
+    places = {"reads": dict(reads), "writes": dict(writes)}
+    found[MANIFEST] = _json({"sha256": hashes, **places})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as pack:
+        for name in sorted(found):
+            pack.writestr(zipfile.ZipInfo(name, FIRST_DAY), found[name], zipfile.ZIP_DEFLATED)
+    files.write_bytes(out, buffer.getvalue())
+    return len(found)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else (
+        [path] if path.is_file() else []
+    )  # fmt: skip
+
+
+def _json(value: Any) -> bytes:
+    return f"{files.dump_json(value, indent=2)}\n".encode()
+
+
+def _without_text(row: Example) -> dict[str, Any]:
+    return row.to_json() | {"messages": [], "title": ""}
+
+
+def check(pack: Path, folder: Path, *, settings: Callable[[Path], outputs.Asked]) -> Checked:
+    """Compute every number of a pack again, without a model, and compare.
+
+    Args:
+        pack: the zip.
+        folder: an empty folder that it is unpacked into.
+        settings: from the unpacked tree to the settings that it was made with.
+
+    Raises:
+        FormatError: not a pack, a file that was changed, or a name that leaves the folder.
+    """
+    manifest = _unpack(pack, folder)
+    at = SimpleNamespace(**{name: folder / path for name, path in manifest["reads"].items()})
+    writes = manifest["writes"]
+    stored = files.read_json(folder / writes["stats"])
+    leaks = files.read_json(folder / writes["contamination"])
+    leaks.pop("scores", None)
+    counts = Corpus(**files.read_json(folder / CORPUS))
+    _, texts = outputs.scored(
+        at, settings(folder), leaks, opinions=lambda _: stored.get("judge"), corpus=counts
+    )
+    kept = {name: (folder / path).read_text(encoding="utf-8") for name, path in writes.items()}
+    different = {
+        writes[name]: _first_difference(kept[name], text)
+        for name, text in texts.items()
+        if kept[name] != text
+    }
+    equal = [path for name, path in writes.items() if name in texts and path not in different]
+    return Checked(len(manifest["sha256"]), sorted(equal), different)
+
+
+def _unpack(pack: Path, folder: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(pack) as archive:
+            members = {one.filename: one for one in archive.infolist()}
+            for name, member in members.items():
+                _check_member(pack, name, member.file_size)
+            content = {name: archive.read(name) for name in members}
+            manifest = json.loads(content.pop(MANIFEST))
+            hashes = dict(manifest["sha256"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{pack}: not a pack of `titer report pack` ({error})") from None
+    changed = sorted(
+        name
+        for name in {*hashes, *content}
+        if hashes.get(name) != files.sha256_bytes(content.get(name, b""))
+    )
+    if changed:
+        raise FormatError(f"{pack}: {len(changed)} files are not as packed, first {changed[0]}")
+    (folder / ROWS).parent.mkdir(parents=True, exist_ok=True)
+    for name, body in content.items():
+        files.write_bytes(folder / name, body)
+    for path in manifest["reads"].values():  # an empty folder is in no zip
+        if not PurePosixPath(path).suffix:
+            (folder / path).mkdir(parents=True, exist_ok=True)
+    return dict(manifest)
+
+
+def _check_member(pack: Path, name: str, size: int) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or name.endswith("/"):
+        raise FormatError(f"{pack}: {name!r} would leave the folder")
+    if size > LARGEST_FILE:
+        raise FormatError(f"{pack}: {name} has {size} bytes, at most {LARGEST_FILE} are read")
+
+
+def _first_difference(stored: str, computed: str) -> str:
+    one, other = stored.splitlines(), computed.splitlines()
+    for number, (left, right) in enumerate(zip(one, other, strict=False), 1):
+        if left != right:
+            return f"line {number}: {left.strip()[:80]!r} stored, {right.strip()[:80]!r} computed"
+    return f"{len(one)} lines stored, {len(other)} computed"
+
+
+def asked_from(values: Mapping[str, Any], domain: Mapping[str, Any], root: Path) -> outputs.Asked:
+    """The settings of a tree, from its params.yaml and conf/domain/<name>.yaml as plain values."""
+    return outputs.Asked(
+        plan=PlanSettings(**values["plan"]),
+        eval=EvalSettings(**values["eval"]),
+        domain_title=str(domain["title"]),
+        lexicon=list(domain["lexicon"]),
+        choices={name: str(values[name]) for name in ("model", "domain", "papers", "hardware")},
+        root=root,
+    )
