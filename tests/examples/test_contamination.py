@@ -20,7 +20,7 @@ def checked(out: Path, asked: list[BenchmarkText], ledger: list[dict[str, Any]])
     built.removed.extend(ledger)
     folder.write(out, papers=PAPERS, copies=[], built=built, ids={}, lists={
         "rejected": [], "duplicate": [], "skipped": [],
-    })  # fmt: skip
+    }, settings=make_settings(), title="Lamps")  # fmt: skip
     return recheck(out, asked)
 
 
