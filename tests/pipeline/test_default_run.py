@@ -78,7 +78,7 @@ def test_answers_begin_with_the_seven_keys(default: Clone) -> None:
                 "id", "category", "difficulty", "question", "response", "time_seconds", "timestamp",
             ]  # fmt: skip
     precisions = {(a["id"], a["precision"]) for a in _answers(default, "base")}
-    assert len(precisions) == 20
+    assert len(precisions) == 2 * (32 + 20), "open and safety questions, in both precisions"
 
 
 def _answers(clone: Clone, arm: str) -> Any:
