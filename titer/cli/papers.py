@@ -208,8 +208,7 @@ def recheck(arguments: argparse.Namespace) -> None:
     from titer.literature.credentials import Credentials
     from titer.literature.retractions import table_path
 
-    choices, values = runner.load_params()
-    config = runner.typed(runner.merge(choices, values))
+    config = runner.typed(runner.merge(*runner.load_params()))
     collection = Collection(runner.ROOT / "data" / "papers")
     found = status.recheck(
         list(collection.papers.values()),

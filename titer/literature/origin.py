@@ -3,16 +3,12 @@
 Invariant: a place is named only when the record's own bytes are there and have the paper's hash.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from titer.errors import FormatError
-from titer.literature import raw
-from titer.literature.files import SUFFIXES
+from titer.literature import files
 from titer.records import Paper
 
 
@@ -44,15 +40,12 @@ def find_record(paper: Paper, places: list[Path]) -> Origin | None:
 
 def _files(place: Path) -> Iterator[Path]:
     found = sorted(place.rglob("*")) if place.is_dir() else [place]
-    return (path for path in found if path.is_file() and path.name.lower().endswith(SUFFIXES))
+    return (path for path in found if path.is_file() and path.name.lower().endswith(files.SUFFIXES))
 
 
 def _record_in(path: Path, raw_sha256: str) -> bytes | None:
     """The record; None also for a damaged file, which is another command's business."""
     try:
-        with path.open("rb") as file:
-            packed = path.name.lower().endswith(".gz")
-            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
-            return raw.find_record(stream, raw_sha256)
-    except (OSError, EOFError, zlib.error, FormatError):
+        return files.find_record(path, raw_sha256)
+    except FormatError:
         return None
