@@ -61,8 +61,9 @@ def score(cfg: Any, at: Places) -> None:
         lexicon=cfg.domain.lexicon,
     )
     context = sources.context(
-        found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks
-    )
+        found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks,
+        trials=vars(cfg.score.trials),
+    )  # fmt: skip
     files.write_json(at.writes.stats, files.rounded(stats))
     files.write_json(at.writes.contamination, leaks)
     files.write_json(at.writes.metrics, scoring.metrics_rows(stats))

@@ -105,6 +105,7 @@ def context(
     choices: dict[str, str],
     facts: list[Fact],
     contamination: dict[str, Any],
+    trials: dict[str, int],
 ) -> dict[str, Any]:
     """What the report says besides the scores."""
     from_memory = sum(fact.verified == "memory" for fact in facts)
@@ -120,4 +121,5 @@ def context(
             "share_from_memory": from_memory / len(facts) if facts else None,
         },
         "contamination": contamination,
+        "trials": trials,
     }
