@@ -48,7 +48,13 @@ def score(cfg: Any, at: Places) -> None:
 
     cache, key = at.home / cfg.score.judge.cache_dir, os.environ.get("TITER_JUDGE_API_KEY")
     asked = outputs.Asked(
-        cfg.plan, cfg.eval, cfg.domain.title, cfg.domain.lexicon, at.choices, ROOT
+        plan=cfg.plan,
+        eval=cfg.eval,
+        domain_title=cfg.domain.title,
+        lexicon=cfg.domain.lexicon,
+        choices=at.choices,
+        trials=vars(cfg.score.trials),
+        root=ROOT,
     )
     stats, texts = outputs.scored(
         at.reads,

@@ -13,7 +13,7 @@ from titer.runner import Places, stage
 MODEL_KEYS = ("model.dtype", "model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
     "hardware.device", "hardware.precision", "hardware.optimizer", "hardware.micro_batch_tokens",
-    "hardware.checkpointing", "hardware.memory_gib",
+    "hardware.checkpointing", "hardware.processes", "hardware.machines", "hardware.memory_gib",
 )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ HARDWARE_KEYS = (
 )
 def train_full(cfg: Any, at: Places) -> float | None:
     """Train, and give back the validation loss that a sweep minimises; null when it did not run."""
-    from titer.training import outputs, preflight, sft
+    from titer.training import launch, outputs, preflight
 
     settings = full_run(
         cfg.full, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
@@ -46,8 +46,13 @@ def train_full(cfg: Any, at: Places) -> float | None:
         outputs.write_not_run(reason, at.writes, stage="train_full", plan=cfg.plan)
         return None
     data = outputs.read_data(at.reads.examples, at.reads.heldout)
-    run = sft.train(
-        settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
+    run = launch.train(
+        settings,
+        base=at.reads.base,
+        data=data,
+        out=at.writes.model,
+        checkpoints=at.checkpoints,
+        logs=at.logs,
     )
     outputs.write_run(run, at, stage="train_full", settings=settings, plan=cfg.plan)
     return run.validation_loss

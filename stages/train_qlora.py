@@ -12,7 +12,7 @@ from titer.runner import Places, stage
 MODEL_KEYS = ("model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
     "hardware.device", "hardware.precision", "hardware.optimizer", "hardware.micro_batch_tokens",
-    "hardware.checkpointing",
+    "hardware.checkpointing", "hardware.processes", "hardware.machines",
 )  # fmt: skip
 
 
@@ -33,14 +33,19 @@ HARDWARE_KEYS = (
 )
 def train_qlora(cfg: Any, at: Places) -> float:
     """Train, and give back the validation loss that a sweep minimises."""
-    from titer.training import outputs, sft
+    from titer.training import launch, outputs
 
     settings = qlora_run(
         cfg.qlora, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
     )
     data = outputs.read_data(at.reads.examples, at.reads.heldout)
-    run = sft.train(
-        settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
+    run = launch.train(
+        settings,
+        base=at.reads.base,
+        data=data,
+        out=at.writes.model,
+        checkpoints=at.checkpoints,
+        logs=at.logs,
     )
     outputs.write_run(run, at, stage="train_qlora", settings=settings, plan=cfg.plan)
     return run.validation_loss

@@ -393,8 +393,12 @@ class HardwareSettings:
     """Padded tokens that one forward and backward pass may hold."""
     checkpointing: bool
     """Recompute activations: less memory, 12-18 % slower."""
+    processes: int
+    """Training processes per machine, one per GPU."""
+    machines: int
+    """Machines that train together, in one SLURM allocation."""
     report_to: list[str]
-    """Trackers besides our own files: wandb, mlflow, tensorboard."""
+    """Trackers besides our own files: wandb, mlflow, tensorboard, dvclive; files below runs/."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -403,7 +407,10 @@ class HardwareSettings:
             self.micro_batch_tokens >= 16,
             "hardware.micro_batch_tokens", self.micro_batch_tokens, "at least 16",
         )  # fmt: skip
-        known = ("wandb", "mlflow", "tensorboard")
+        for key in ("processes", "machines"):
+            value = getattr(self, key)
+            check(value >= 1, f"hardware.{key}", value, "at least 1")
+        known = ("wandb", "mlflow", "tensorboard", "dvclive")
         check_words("hardware.report_to", self.report_to, known)
 
 
@@ -614,12 +621,27 @@ class JudgeSettings:
 
 
 @dataclass
+class Trials:
+    """Jobs of sweeps that the present settings of a fine-tune were chosen among; 0: no sweep."""
+
+    qlora: int
+    full: int
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for key in ("qlora", "full"):
+            check(getattr(self, key) >= 0, f"score.trials.{key}", getattr(self, key), "at least 0")
+
+
+@dataclass
 class ScoreSettings:
     """How the scores are reported."""
 
     strict: bool
     """A failed gate ends the stage with an error after the report is written."""
     judge: JudgeSettings
+    trials: Trials
+    """Printed in the report, so that a reader knows how much was tried."""
 
 
 @dataclass
@@ -671,9 +693,22 @@ class SftSettings:
     optimizer: str
     micro_batch_tokens: int
     checkpointing: bool
+    processes: int
+    machines: int
     report_to: list[str]
     lora: LoraSettings | None
     """null trains all weights."""
+
+    @property
+    def n_processes(self) -> int:
+        """Of all machines together."""
+        return self.processes * self.machines
+
+    def __post_init__(self) -> None:
+        """Check that processes can share a step: its rows are the same on every machine."""
+        n = self.n_processes
+        allowed = f"a multiple of hardware.processes x hardware.machines = {n}"
+        check(self.batch_size % n == 0, "batch_size", self.batch_size, allowed)
 
 
 def qlora_run(
@@ -733,6 +768,8 @@ def _sft_run(
         optimizer=optimizer,
         micro_batch_tokens=hardware.micro_batch_tokens,
         checkpointing=hardware.checkpointing,
+        processes=hardware.processes,
+        machines=hardware.machines,
         report_to=list(hardware.report_to),
         lora=lora,
     )

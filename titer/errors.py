@@ -6,7 +6,8 @@ TiterError
 ├── SourceError                       exit 3      RateLimited, Unavailable: run it again
 ├── ModelError                        exit 4      LoadError, OutOfMemory, TooLittleDisk
 ├── AdapterError                      exit 1      NotFound, BaseMismatch
-└── AccessError                       exit 1      key or domain not allowed
+├── AccessError                       exit 1      key or domain not allowed
+└── Stopped                           exit 143    SIGTERM: saved, run it again
 
 Libraries raise these; the runner and the command `titer` print them. Anything else is a bug and
 keeps its traceback.
@@ -86,6 +87,12 @@ class BaseMismatch(AdapterError):
 
 class AccessError(TiterError):
     """A key or a domain is not allowed."""
+
+
+class Stopped(TiterError):
+    """Training was told to stop and saved where it was; the same command goes on from there."""
+
+    exit_code = 143
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

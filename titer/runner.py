@@ -42,6 +42,11 @@ ROOT = Path(__file__).resolve().parents[1]
 NO_CHOICE = ("sweep", "hydra")
 """Folders of conf/ that are for Hydra alone."""
 
+RESULT = "result.json"
+"""What a finished job outside DVC leaves: stage, run, objective, overrides."""
+ERROR = "error.json"
+"""What a job that failed in a sweep leaves: error, overrides."""
+
 logger = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = (
@@ -58,6 +63,8 @@ class Places:
     writes: SimpleNamespace
     checkpoints: Path
     """Folder for the state of an unfinished run with these settings and inputs."""
+    logs: Path
+    """Folder below runs/ for what trackers write, kept when the run ends."""
     choices: dict[str, str]
     """Group -> chosen name."""
     home: Path
@@ -401,30 +408,97 @@ def _exit(error: TiterError) -> SystemExit:
 def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: DictConfig) -> Any:
     logging.captureWarnings(True)
     hydra_config = HydraConfig.get()
-    started = time.monotonic()
+    share_cores(hydra_config)
     try:
         config = typed(raw)
         if not by_dvc():
             check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
-        at = places(declared, config, hydra_config)
-        with only_one(at.checkpoints):
-            value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
+        return _run(function, declared, config, hydra_config)
     except TiterError as error:
         if hydra_config.mode == RunMode.MULTIRUN:
+            _record(hydra_config, ERROR, {"error": str(error)})
             raise  # a sweeper counts a failed trial and goes on
         raise _exit(error) from None
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
             raise
         raise _exit(OutOfMemory(f"{declared.name}: {OUT_OF_MEMORY}")) from None
+
+
+def _run(function: Callable[[Any, Places], float | None], declared: Any, config: Config,
+         hydra_config: Any) -> float | None:  # fmt: skip
+    started = time.monotonic()
+    at = places(declared, config, hydra_config)
+    folder = Path(hydra_config.runtime.output_dir)
+    done = None if by_dvc() else earlier(folder, at)
+    if done is not None:
+        logger.info("%s: finished before, not run again", folder.relative_to(ROOT))
+        objective: float | None = done["objective"]
+        return objective
+    with only_one(at.checkpoints):
+        value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
     shutil.rmtree(at.checkpoints, ignore_errors=True)
     if not by_dvc():
-        folder = Path(hydra_config.runtime.output_dir)
-        overrides = list(hydra_config.overrides.task)
-        files.write_json(folder / "result.json", {"objective": value, "overrides": overrides})
+        row = {"stage": declared.name, "run": at.checkpoints.name, "objective": value}
+        _record(hydra_config, RESULT, row)
+        (folder / ERROR).unlink(missing_ok=True)
         logger.info("written to %s", folder.relative_to(ROOT))
     logger.info("%s done in %.0f s", declared.name, time.monotonic() - started)
     return value
+
+
+def _record(hydra_config: Any, name: str, row: Mapping[str, Any]) -> None:
+    """Leave a file in a job's folder, with the overrides that made the job."""
+    overrides = list(hydra_config.overrides.task)
+    files.write_json(Path(hydra_config.runtime.output_dir) / name, {**row, "overrides": overrides})
+
+
+def earlier(folder: Path, at: Places) -> dict[str, Any] | None:
+    """The result that a job of a killed sweep left here, or null where there is work to do.
+
+    The same command with the same `hydra.sweep.dir` gives a grid the same jobs, and a study with a
+    seeded sampler the same trials: those that finished answer at once, the one that was cut goes on
+    from its checkpoint.
+
+    Raises:
+        ConfigError: a run with other settings or inputs wrote here.
+    """
+    if (folder / RESULT).exists():
+        row: dict[str, Any] = files.read_json(folder / RESULT)
+        if row.get("run") == at.checkpoints.name:
+            return row
+    elif _lock(at.checkpoints).exists():  # such a run began here and did not end
+        return None
+    for target in vars(at.writes).values():
+        if target.exists():
+            raise ConfigError(
+                f"{target.relative_to(ROOT)}: a run with other settings or inputs wrote here; "
+                "start again"
+            )
+    return None
+
+
+def share_cores(hydra_config: Any) -> None:
+    """Give each of several jobs on one machine its part of the cores.
+
+    Two jobs of two threads each on two cores wait for one another at every step and can fall to a
+    fortieth of their speed. OMP_NUM_THREADS set by the user stays.
+    """
+    if hydra_config.mode != RunMode.MULTIRUN:
+        return
+    launcher, cores = hydra_config.launcher, os.cpu_count() or 1
+    if "joblib" in launcher["_target_"]:
+        at_once = launcher.n_jobs if launcher.n_jobs > 0 else cores
+        threads = cores // at_once
+    elif "submitit" in launcher["_target_"]:
+        threads = launcher.cpus_per_task or 1
+    else:
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
+
+
+def _lock(checkpoints: Path) -> Path:
+    return Path(f"{checkpoints}.lock")
 
 
 @contextlib.contextmanager
@@ -438,7 +512,7 @@ def only_one(checkpoints: Path) -> Iterator[None]:
         ConfigError: another process holds it.
     """
     checkpoints.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{checkpoints}.lock").open("w") as file:
+    with _lock(checkpoints).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -447,14 +521,14 @@ def only_one(checkpoints: Path) -> Iterator[None]:
                 "inputs. Wait until it ends, or end it"
             ) from None
         yield
-        Path(file.name).unlink(missing_ok=True)
+        _lock(checkpoints).unlink(missing_ok=True)
 
 
 def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     """Paths of a stage's inputs and outputs for this run.
 
     Raises:
-        ConfigError: an input is absent, or a hand run would write where another has written.
+        ConfigError: an input is absent.
     """
     choices = dict(hydra_config.runtime.choices)
     out = ROOT if by_dvc() else Path(hydra_config.runtime.output_dir)
@@ -464,8 +538,6 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
             raise ConfigError(f"{path.relative_to(ROOT)}: absent, and {declared.name} reads it")
     targets = {k: out / _substitute(path, choices) for k, path in declared.writes.items()}
     for target in targets.values():
-        if not by_dvc() and target.exists():
-            raise ConfigError(f"{target.relative_to(ROOT)}: another run wrote here; start again")
         target.parent.mkdir(parents=True, exist_ok=True)
     home = Path(os.environ.get("DVC_ROOT", ROOT)) if by_dvc() else ROOT
     view = narrow(config, declared.uses)
@@ -473,8 +545,15 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     code = [ROOT / name for name in listed if name.endswith(".py") and "$" not in name]
     mark = fingerprint(_values(view), list(declared.reads.values()), code)
     checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
-    chosen = {group: choices[group] for group in groups()}
-    return Places(SimpleNamespace(**where), SimpleNamespace(**targets), checkpoints, chosen, home)
+    logs = home / "runs" / declared.name / "by_dvc" / mark if by_dvc() else out / "logs"
+    return Places(
+        reads=SimpleNamespace(**where),
+        writes=SimpleNamespace(**targets),
+        checkpoints=checkpoints,
+        logs=logs,
+        choices={group: choices[group] for group in groups()},
+        home=home,
+    )
 
 
 def _substitute(path: str, choices: Mapping[str, str]) -> str:
@@ -488,13 +567,6 @@ def _values(node: Any) -> Any:
     if is_dataclass(node) and not isinstance(node, type):
         return {f.name: _values(getattr(node, f.name)) for f in fields(node)}
     return [_values(item) for item in node] if isinstance(node, list) else node
-
-
-def runs(folder: Path) -> Iterator[dict[str, Any]]:
-    """The finished jobs of a sweep, smallest objective first."""
-    found = [files.read_json(path) for path in folder.glob("*/result.json")]
-    done = [row for row in found if row["objective"] is not None]
-    yield from sorted(done, key=lambda row: row["objective"])
 
 
 def dvc_override(override: str, choices: Mapping[str, str]) -> str:

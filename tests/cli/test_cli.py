@@ -15,7 +15,7 @@ LOCK = "data/benchmark/autoimmune/benchmark.lock.json"
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
-    """Five finished jobs and one that failed."""
+    """Five finished jobs, one without an objective, one that was killed, one that failed."""
     objectives = [2.5, 2.25, 3.0, 2.75, 4.0, None]
     for number, objective in enumerate(objectives):
         overrides = [
@@ -28,9 +28,15 @@ def sweep(tmp_path: Path) -> Path:
         ]
         folder = tmp_path / "sweep" / str(number)
         folder.mkdir(parents=True)
-        row = {"objective": objective, "overrides": overrides}
+        row = {"stage": "train_qlora", "run": "r", "objective": objective, "overrides": overrides}
         (folder / "result.json").write_text(json.dumps(row))
-    (tmp_path / "sweep" / "6").mkdir()
+    killed, failed = tmp_path / "sweep" / "6", tmp_path / "sweep" / "10"
+    (killed / ".hydra").mkdir(parents=True)
+    (killed / ".hydra" / "overrides.yaml").write_text("- qlora.learning_rate=9e-4\n")
+    failed.mkdir()
+    (failed / "error.json").write_text(
+        json.dumps({"error": "training diverged", "overrides": ["qlora.learning_rate=1"]})
+    )
     return tmp_path / "sweep"
 
 
@@ -112,6 +118,7 @@ def test_the_best_job_comes_first_and_back_through_dvc(project: Any, sweep: Path
         "-S", "qlora.learning_rate=2e-4",
         "-S", "model=qwen3_8b",
         "-S", "qlora.target_modules='q_proj,v_proj'",
+        "-S", "score.trials.qlora=8",
     ]  # fmt: skip
 
 
@@ -121,6 +128,43 @@ def test_the_largest_objective_is_best_on_request(project: Any, sweep: Path) -> 
     assert "qlora.learning_rate=5e-4" in done.out.splitlines()[-1]
 
 
+def test_a_sweep_is_shown_as_a_table_and_a_plot(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "show", str(sweep)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["job", "objective", "model.max_length", "qlora.learning_rate",
+                                "model", "qlora.target_modules"]  # fmt: skip
+    assert [line.split()[:2] for line in lines[1:9]] == [
+        ["1", "2.250000"], ["0", "2.500000"], ["3", "2.750000"], ["2", "3.000000"],
+        ["4", "4.000000"], ["5", "finished"], ["6", "unfinished"], ["10", "failed"],
+    ]  # fmt: skip
+    bars = lines[lines.index("distance from the best:") + 1 :][:5]
+    assert [line.count("#") for line in bars] == [0, 4, 9, 13, 30]
+    assert lines[-2:] == [
+        "8 trials: 6 finished, 1 failed, 1 unfinished",
+        f"to continue: the same command with hydra.sweep.dir={sweep}",
+    ]
+    picture = (sweep / "sweep.svg").read_text()
+    assert picture.startswith("<svg")
+    assert "qlora.learning_rate" in picture
+
+
+def test_the_best_of_several_seeds_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, objective in enumerate([1.0, 2.0, 3.0]):
+        row = {"objective": objective, "overrides": ["qlora.epochs=2", f"seed={number}"]}
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "result.json").write_text(json.dumps(row))
+    assert main(["sweep", "best", str(tmp_path)]) == 1
+    assert "the jobs differ by their seed alone" in capsys.readouterr().err
+    assert main(["sweep", "show", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "3 trials: 3 finished; objective 2.000000, standard deviation over seeds 1.000000"
+    )
+
+
 @pytest.mark.parametrize("name", ["empty", "absent"])
 def test_a_sweep_without_a_finished_job_is_one_line(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -128,5 +172,6 @@ def test_a_sweep_without_a_finished_job_is_one_line(
     (tmp_path / "empty").mkdir()
     assert main(["sweep", "best", str(tmp_path / name)]) == 1
     assert capsys.readouterr().err == (
-        f"error: {tmp_path / name}: no finished job (no */result.json)\n"
+        f"error: {tmp_path / name}: no job of a sweep (no <number>/.hydra/overrides.yaml). "
+        "Give a sweep_ folder\n"
     )

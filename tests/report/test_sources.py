@@ -118,10 +118,17 @@ def test_the_context_says_how_many_facts_were_never_looked_up(at: SimpleNamespac
     facts = [Fact(i, "d", [], "r", "a", [], [], "", "", "", "", verified) for i, verified in rows]
     found = sources.read(at)
     said = sources.context(
-        found, domain_title="Plants", choices={"model": "pocket"}, facts=facts, contamination={}
+        found,
+        domain_title="Plants",
+        choices={"model": "pocket"},
+        facts=facts,
+        contamination={},
+        trials={"qlora": 3, "full": 0},
     )
     assert said["card"] == {"n_facts": 4, "share_from_memory": 0.75}
     assert said["benchmark_runs"]["full"] == record(False)
     assert json.loads(json.dumps(said)) == said
-    empty = sources.context(found, domain_title="", choices={}, facts=[], contamination={})
+    empty = sources.context(
+        found, domain_title="", choices={}, facts=[], contamination={}, trials={}
+    )
     assert empty["card"]["share_from_memory"] is None

@@ -17,7 +17,8 @@ FULL = SftSettings(
     seed=5, learning_rate=3e-3, epochs=2, batch_size=4, warmup_share=0.1, weight_decay=0.0,
     evals=4, max_length=96, think=Think.none, on_long=OnLong.drop, device=Device.cpu,
     weights=Dtype.float32, precision=Dtype.float32, optimizer="adamw_torch_fused",
-    micro_batch_tokens=4096, checkpointing=False, report_to=[], lora=None,
+    micro_batch_tokens=4096, checkpointing=False, processes=1, machines=1,
+    report_to=[], lora=None,
 )  # fmt: skip
 QLORA = replace(FULL, lora=LoraSettings(4, 8, 0.1, "all-linear"))
 METALS = ("iron", "gold", "tin", "lead", "zinc", "silver", "copper", "nickel")
@@ -43,8 +44,9 @@ def data(n: int = 16) -> sft.Data:
 
 def train(tmp_path: Path, base: Path, settings: SftSettings, name: str = "a") -> sft.Run:
     return sft.train(
-        settings, base=base, data=data(), out=tmp_path / name, checkpoints=tmp_path / f"{name}.ck"
-    )
+        settings, base=base, data=data(), out=tmp_path / name, checkpoints=tmp_path / f"{name}.ck",
+        logs=tmp_path / f"{name}.logs",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", [FULL, QLORA], ids=["full", "qlora"])
@@ -69,7 +71,7 @@ def kill_after(step: int) -> Any:
             if state.global_step == step:
                 raise Killed
 
-    return Kill
+    return lambda settings, tokens_per_step: Kill()
 
 
 @pytest.mark.parametrize("settings", [FULL, QLORA], ids=["full", "qlora"])
@@ -100,7 +102,7 @@ def test_eight_rows_can_be_memorised(tiny_model: Path, tmp_path: Path) -> None:
     rows = [example(i) for i in range(8)]
     run = sft.train(
         settings, base=tiny_model, data=sft.Data(rows, rows, ["Gold."]), out=tmp_path / "out",
-        checkpoints=tmp_path / "ck",
+        checkpoints=tmp_path / "ck", logs=tmp_path / "logs",
     )  # fmt: skip
     assert run.validation_loss < 0.05
 

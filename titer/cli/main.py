@@ -3,6 +3,7 @@
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
+titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
 """
 

@@ -66,7 +66,7 @@ def _view(stats: Data, context: Data) -> dict[str, Any]:
         "not_advice": words.NOT_ADVICE,
         "synthetic": provenance.synthetic_notice(context),
         "not_run": tables.not_run(stats),
-        "plan": verdicts.plan(stats),
+        "plan": f"{verdicts.plan(stats)} {verdicts.tried(context)}",
         "model": provenance.model(context),
         "arms": provenance.arms(stats, context),
         "primary": tables.primary(stats),

@@ -105,7 +105,7 @@ def _verdict(stats: Data, context: Data) -> list[str]:
 def _compared(stats: Data, context: Data) -> list[str]:
     identity = "; ".join(f"{name}: {value}" for name, value in provenance.model(context))
     return [
-        *bullets([identity, verdicts.plan(stats), *tables.not_run(stats)]),
+        *bullets([identity, verdicts.plan(stats), verdicts.tried(context), *tables.not_run(stats)]),
         *table(provenance.arms(stats, context)),
     ]
 

@@ -26,6 +26,8 @@ class Asked:
     domain_title: str
     lexicon: Sequence[str]
     choices: Mapping[str, str]
+    trials: Mapping[str, int]
+    """Jobs of sweeps behind the settings of each fine-tune."""
     root: Path
     """That `eval.questions` is relative to."""
 
@@ -73,6 +75,7 @@ def scored(
         choices=dict(asked.choices),
         facts=facts,
         contamination=checked,
+        trials=dict(asked.trials),
     )
     return stats, _texts(stats, context, checked)
 

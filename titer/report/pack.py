@@ -196,5 +196,6 @@ def asked_from(values: Mapping[str, Any], domain: Mapping[str, Any], root: Path)
         domain_title=str(domain["title"]),
         lexicon=list(domain["lexicon"]),
         choices={name: str(values[name]) for name in ("model", "domain", "papers", "hardware")},
+        trials={arm: int(n) for arm, n in values["score"]["trials"].items()},
         root=root,
     )

@@ -109,6 +109,7 @@ def context(
     choices: dict[str, str],
     facts: list[Fact],
     contamination: dict[str, Any],
+    trials: dict[str, int],
 ) -> dict[str, Any]:
     """What the report says besides the scores."""
     from_memory = sum(fact.verified == "memory" for fact in facts)
@@ -125,4 +126,5 @@ def context(
         },
         "contamination": contamination,
         "studies": found.studies,
+        "trials": trials,
     }

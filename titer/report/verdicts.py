@@ -62,6 +62,17 @@ def plan(stats: Data) -> str:
     )
 
 
+def tried(context: Data) -> str:
+    """Among how many settings those of each fine-tune were chosen, in one sentence."""
+    counts = pick(context, "trials") or {}
+    shown = ", ".join(
+        f"{words.ARM_NAMES[arm]} {counts[arm]}" for arm in words.FINE_TUNES if counts.get(arm)
+    )
+    if not shown:
+        return "Trials of a sweep before this run: none recorded."
+    return f"Settings tried in sweeps, the validation loss deciding: {shown}."
+
+
 def gates(stats: Data) -> tables.Table:
     """The checks that make a comparison invalid, and how each ended."""
     rows = [

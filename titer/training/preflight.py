@@ -102,11 +102,10 @@ def _refuse_long(example: Example, tokens: int, settings: SftSettings) -> None:
 
 
 def micro_batch_rows(settings: SftSettings, longest: int) -> int:
-    """Rows per forward pass: the largest divisor of batch_size whose padded tokens fit."""
+    """Rows per forward pass: the largest divisor of a process's rows whose padded tokens fit."""
     fit = max(1, settings.micro_batch_tokens // max(1, longest))
-    return max(
-        n for n in range(1, settings.batch_size + 1) if settings.batch_size % n == 0 and n <= fit
-    )
+    rows = settings.batch_size // settings.n_processes
+    return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= fit)
 
 
 BYTES_PER_PARAMETER = {

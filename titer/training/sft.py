@@ -7,6 +7,7 @@ was killed and resumed or not. The loss counts on answers and their end token on
 import logging
 import math
 import shutil
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype, SftSettings
-from titer.errors import DataError
+from titer.errors import DataError, Stopped
 from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
 from titer.modeling.weights import check_context
 from titer.records import Example
-from titer.training import lora, preflight
-from titer.training.callbacks import StageProgress
+from titer.training import lora, preflight, spread
+from titer.training.callbacks import TO_FILES, SaveOnSignal, StageProgress, trackers
 
 logger = logging.getLogger(__name__)
 
@@ -63,18 +64,25 @@ class Run:
     """Seconds and peak memory: they differ from run to run."""
 
 
-def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoints: Path) -> Run:
+def train(
+    settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoints: Path, logs: Path
+) -> Run:
     """Fine-tune a base model and save adapter or weights to `out`.
+
+    In one of several processes (titer/training/launch.py) all do the same and the first one saves.
 
     Args:
         base: folder of the base model.
         out: adapter folder (LoRA) or model folder (full); made new.
         checkpoints: where a killed run of the same settings and inputs left its last step.
+        logs: for what trackers write.
     Raises:
         DataError: the examples cannot be trained on.
-        LoadError: the base cannot be loaded.
+        LoadError: the base cannot be loaded, or processes are not what was asked for.
+        Stopped: SIGTERM came while training; a checkpoint was saved.
     """
     started = time.monotonic()
+    spread.check_processes(spread.started(), settings)
     check_context(base, settings.max_length)
     tokenizer = loading.load_tokenizer(base)
     rows = preflight.encode_examples(tokenizer, data.train, settings, name="train")
@@ -83,15 +91,23 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
         base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
     )
     before = bits_per_byte(model, tokenizer, data.heldout, settings)
-    trainer = _trainer(settings, model, tokenizer, rows.kept, checks.kept, checkpoints)
+    trainer = _trainer(settings, model, tokenizer, rows.kept, checks.kept, checkpoints, logs)
+    stop = SaveOnSignal(settings)
+    trainer.add_callback(stop)
     trainable, total = loading.n_parameters(trainer.model)
     logger.info("trainable params: %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}",
                 100 * trainable / total)  # fmt: skip
     loop_started = time.monotonic()
-    last = last_checkpoint(checkpoints)
+    last = last_checkpoint(checkpoints, settings.n_processes)
     if last is not None:
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with stop.listening():
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if stop.stopped:
+        raise Stopped(
+            f"training was told to stop and saved step {trainer.state.global_step}. Run the same "
+            "command to go on from there"
+        )
     loop_s = time.monotonic() - loop_started
     losses = loss_rows(trainer.state.log_history)
     _check_finite(losses, checkpoints)
@@ -142,9 +158,14 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str], settings: Sf
     return -sum(ll for ll, _ in scored) / math.log(2) / n_bytes
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint below a folder; transformers writes the state file last."""
+def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
+    """The newest whole checkpoint below a folder.
+
+    transformers writes the state file last, and each of several processes its random state.
+    """
     whole = [p.parent for p in folder.glob("checkpoint-*/trainer_state.json")]
+    if n_processes > 1:
+        whole = [p for p in whole if len(list(p.glob("rng_state_*.pth"))) == n_processes]
     return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
 
@@ -155,6 +176,7 @@ def _trainer(
     train_rows: list[chat_template.EncodedRow],
     validation_rows: list[chat_template.EncodedRow],
     checkpoints: Path,
+    logs: Path,
 ) -> Any:
     from transformers import PrinterCallback
 
@@ -164,17 +186,25 @@ def _trainer(
     micro = preflight.micro_batch_rows(settings, longest)
     trainer = trainer_class(model.config.vocab_size)(
         model,
-        args=_arguments(settings, checkpoints, len(train_rows), micro),
+        args=_arguments(settings, checkpoints, len(train_rows), micro, logs),
         train_dataset=_dataset(train_rows),
         eval_dataset=_dataset(validation_rows),
         processing_class=tokenizer,
         peft_config=lora.lora_config(settings.lora) if settings.lora else None,
-        callbacks=[StageProgress()],
+        callbacks=_watchers(settings, train_rows, logs),
     )
+    spread.check_processes(trainer.accelerator.num_processes, settings)
+    if settings.n_processes > 1:
+        trainer.complete_last_step(tokenizer.eos_token_id)
     trainer.remove_callback(PrinterCallback)  # our bar shows the same
     if settings.lora:
         lora.train_adapter_in_float32(trainer.model)
     return trainer
+
+
+def _watchers(settings: SftSettings, rows: Sequence[Any], logs: Path) -> list[Any]:
+    per_epoch = sum(len(row.input_ids) for row in rows) / -(-len(rows) // settings.batch_size)
+    return [StageProgress(settings, per_epoch), *trackers(settings.report_to, logs)]
 
 
 def _dataset(rows: list[chat_template.EncodedRow]) -> Any:
@@ -192,7 +222,9 @@ def n_steps(settings: SftSettings, n_rows: int) -> int:
     return -(-steps // settings.evals) * settings.evals
 
 
-def _arguments(settings: SftSettings, checkpoints: Path, n_rows: int, micro: int) -> Any:
+def _arguments(
+    settings: SftSettings, checkpoints: Path, n_rows: int, micro: int, logs: Path
+) -> Any:
     from trl import SFTConfig
 
     steps = n_steps(settings, n_rows)
@@ -205,7 +237,7 @@ def _arguments(settings: SftSettings, checkpoints: Path, n_rows: int, micro: int
         per_device_train_batch_size=micro,
         # row by row: transformers averages batches, so the loss would depend on the micro-batch
         per_device_eval_batch_size=1,
-        gradient_accumulation_steps=settings.batch_size // micro,
+        gradient_accumulation_steps=settings.batch_size // settings.n_processes // micro,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=round(settings.warmup_share * steps),
@@ -215,44 +247,54 @@ def _arguments(settings: SftSettings, checkpoints: Path, n_rows: int, micro: int
         bf16=settings.precision == Dtype.bfloat16,
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
-        activation_checkpointing=settings.checkpointing,
         max_length=None,  # rows were measured and filtered: TRL would cut the end token in silence
         packing=False,
-        train_sampling_strategy="group_by_length",
-        logging_steps=every,
+        logging_steps=1,  # a mean over steps would forget those before a resume
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
         save_total_limit=1,
         disable_tqdm=True,
-        report_to=settings.report_to or "none",
+        report_to=[name for name in settings.report_to if name not in TO_FILES] or "none",
         seed=settings.seed,
         data_seed=settings.seed,
+        **spread.arguments(settings),
     )
 
 
 def loss_rows(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per evaluation: the mean training loss since the one before it, and its own."""
-    trained = {entry["step"]: entry["loss"] for entry in history if "loss" in entry}
-    return [
-        {
-            "step": entry["step"],
-            "epoch": round(entry["epoch"], 4),
-            "train_loss": trained.get(entry["step"]),
-            "validation_loss": entry["eval_loss"],
-        }
-        for entry in history
-        if "eval_loss" in entry
-    ]
+    rows: list[dict[str, Any]] = []
+    since: list[float] = []
+    for entry in history:
+        if "loss" in entry:
+            since.append(entry["loss"])
+        if "eval_loss" in entry:
+            rows.append(
+                {
+                    "step": entry["step"],
+                    "epoch": round(entry["epoch"], 4),
+                    "train_loss": statistics.fmean(since),
+                    "validation_loss": entry["eval_loss"],
+                }
+            )
+            since = []
+    return rows
 
 
 def _save(trainer: Any, tokenizer: Any, base: Path, out: Path, *, is_adapter: bool) -> None:
+    """Save the trained weights; with several processes all gather them and the first one writes."""
+    whole = None
+    if spread.n_sharded(trainer.model):
+        whole = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if not trainer.is_world_process_zero():
+        return
     out.mkdir(parents=True, exist_ok=True)
     if is_adapter:
         lora.save_adapter(trainer.model, out)
     else:
-        trainer.model.save_pretrained(str(out))
+        trainer.model.save_pretrained(str(out), state_dict=whole)
         for weights in out.glob("*.safetensors"):
             weights.chmod(0o644)
     # byte for byte: saved anew, some tokenizers come out as another one
