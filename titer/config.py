@@ -374,6 +374,8 @@ class HardwareSettings:
     """Padded tokens that one forward and backward pass may hold."""
     checkpointing: bool
     """Recompute activations: less memory, 12-18 % slower."""
+    packing: bool
+    """Lay the rows of a pass end to end instead of padding them; no row sees another."""
     report_to: list[str]
     """Trackers besides our own files: wandb, mlflow, tensorboard."""
 
@@ -619,6 +621,7 @@ class SftSettings:
     optimizer: str
     micro_batch_tokens: int
     checkpointing: bool
+    packing: bool
     report_to: list[str]
     lora: LoraSettings | None
     """null trains all weights."""
@@ -681,6 +684,7 @@ def _sft_run(
         optimizer=optimizer,
         micro_batch_tokens=hardware.micro_batch_tokens,
         checkpointing=hardware.checkpointing,
+        packing=hardware.packing,
         report_to=list(hardware.report_to),
         lora=lora,
     )

@@ -4,6 +4,7 @@ Invariant: the same base, examples and settings give the same bytes on one machi
 was killed and resumed or not. The loss counts on answers and their end token only.
 """
 
+import contextlib
 import logging
 import math
 import shutil
@@ -20,7 +21,7 @@ from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
 from titer.modeling.weights import check_context
 from titer.records import Example
-from titer.training import lora, preflight
+from titer.training import attention, lora, preflight
 from titer.training.callbacks import StageProgress
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
         base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
     )
     before = bits_per_byte(model, tokenizer, data.heldout, settings)
-    trainer = _trainer(settings, model, tokenizer, rows.kept, checks.kept, checkpoints)
+    packed = is_packed(model, settings)
+    trainer = _trainer(settings, model, tokenizer, rows.kept, checks.kept, checkpoints, packed)
     trainable, total = loading.n_parameters(trainer.model)
     logger.info("trainable params: %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}",
                 100 * trainable / total)  # fmt: skip
@@ -91,7 +93,8 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
     last = last_checkpoint(checkpoints)
     if last is not None:
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with attention.per_document(model) if packed else contextlib.nullcontext():
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     loop_s = time.monotonic() - loop_started
     losses = loss_rows(trainer.state.log_history)
     _check_finite(losses, checkpoints)
@@ -148,6 +151,16 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
 
+def is_packed(model: Any, settings: SftSettings) -> bool:
+    """Whether rows are laid end to end; told where it was asked for and the model cannot."""
+    if not settings.packing:
+        return False
+    reason = attention.why_not_packed(model)
+    if reason is not None:
+        logger.warning("rows are padded, not packed: %s", reason)
+    return reason is None
+
+
 def _trainer(
     settings: SftSettings,
     model: Any,
@@ -155,6 +168,7 @@ def _trainer(
     train_rows: list[chat_template.EncodedRow],
     validation_rows: list[chat_template.EncodedRow],
     checkpoints: Path,
+    packed: bool,
 ) -> Any:
     from transformers import PrinterCallback
 
@@ -167,6 +181,7 @@ def _trainer(
         args=_arguments(settings, checkpoints, len(train_rows), micro),
         train_dataset=_dataset(train_rows),
         eval_dataset=_dataset(validation_rows),
+        data_collator=attention.collator() if packed else None,
         processing_class=tokenizer,
         peft_config=lora.lora_config(settings.lora) if settings.lora else None,
         callbacks=[StageProgress()],
