@@ -13,7 +13,8 @@ from titer.runner import Places, stage
 MODEL_KEYS = ("model.dtype", "model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
     "hardware.device", "hardware.precision", "hardware.optimizer", "hardware.micro_batch_tokens",
-    "hardware.checkpointing", "hardware.processes", "hardware.machines", "hardware.memory_gib",
+    "hardware.checkpointing", "hardware.packing", "hardware.processes", "hardware.machines",
+    "hardware.memory_gib",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from titer.runner import Places, stage
 MODEL_KEYS = ("model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
     "hardware.device", "hardware.precision", "hardware.optimizer", "hardware.micro_batch_tokens",
-    "hardware.checkpointing", "hardware.processes", "hardware.machines",
+    "hardware.checkpointing", "hardware.packing", "hardware.processes", "hardware.machines",
 )  # fmt: skip
 
 

@@ -393,6 +393,8 @@ class HardwareSettings:
     """Padded tokens that one forward and backward pass may hold."""
     checkpointing: bool
     """Recompute activations: less memory, 12-18 % slower."""
+    packing: bool
+    """Lay the rows of a pass end to end instead of padding them; no row sees another."""
     processes: int
     """Training processes per machine, one per GPU."""
     machines: int
@@ -693,6 +695,7 @@ class SftSettings:
     optimizer: str
     micro_batch_tokens: int
     checkpointing: bool
+    packing: bool
     processes: int
     machines: int
     report_to: list[str]
@@ -768,6 +771,7 @@ def _sft_run(
         optimizer=optimizer,
         micro_batch_tokens=hardware.micro_batch_tokens,
         checkpointing=hardware.checkpointing,
+        packing=hardware.packing,
         processes=hardware.processes,
         machines=hardware.machines,
         report_to=list(hardware.report_to),

@@ -17,7 +17,7 @@ FULL = SftSettings(
     seed=5, learning_rate=3e-3, epochs=2, batch_size=4, warmup_share=0.1, weight_decay=0.0,
     evals=4, max_length=96, think=Think.none, on_long=OnLong.drop, device=Device.cpu,
     weights=Dtype.float32, precision=Dtype.float32, optimizer="adamw_torch_fused",
-    micro_batch_tokens=4096, checkpointing=False, processes=1, machines=1,
+    micro_batch_tokens=4096, checkpointing=False, packing=True, processes=1, machines=1,
     report_to=[], lora=None,
 )  # fmt: skip
 QLORA = replace(FULL, lora=LoraSettings(4, 8, 0.1, "all-linear"))

@@ -4,6 +4,7 @@ Invariant: the same base, examples and settings give the same bytes on one machi
 was killed and resumed or not. The loss counts on answers and their end token only.
 """
 
+import contextlib
 import logging
 import math
 import shutil
@@ -21,7 +22,7 @@ from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
 from titer.modeling.weights import check_context
 from titer.records import Example
-from titer.training import lora, preflight, spread
+from titer.training import attention, lora, preflight, spread
 from titer.training.callbacks import TO_FILES, SaveOnSignal, StageProgress, trackers
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,10 @@ def train(
         base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
     )
     before = bits_per_byte(model, tokenizer, data.heldout, settings)
-    trainer = _trainer(settings, model, tokenizer, rows.kept, checks.kept, checkpoints, logs)
+    packed = is_packed(model, settings)
+    trainer = _trainer(
+        settings, model, tokenizer, rows.kept, checks.kept, checkpoints, logs, packed=packed
+    )
     stop = SaveOnSignal(settings)
     trainer.add_callback(stop)
     trainable, total = loading.n_parameters(trainer.model)
@@ -101,7 +105,8 @@ def train(
     last = last_checkpoint(checkpoints, settings.n_processes)
     if last is not None:
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
-    with stop.listening():
+    attending = attention.per_document(model) if packed else contextlib.nullcontext()
+    with stop.listening(), attending:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.stopped:
         raise Stopped(
@@ -169,6 +174,16 @@ def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
     return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
 
+def is_packed(model: Any, settings: SftSettings) -> bool:
+    """Whether rows are laid end to end; told where it was asked for and the model cannot."""
+    if not settings.packing:
+        return False
+    reason = attention.why_not_packed(model)
+    if reason is not None:
+        logger.warning("rows are padded, not packed: %s", reason)
+    return reason is None
+
+
 def _trainer(
     settings: SftSettings,
     model: Any,
@@ -177,6 +192,8 @@ def _trainer(
     validation_rows: list[chat_template.EncodedRow],
     checkpoints: Path,
     logs: Path,
+    *,
+    packed: bool,
 ) -> Any:
     from transformers import PrinterCallback
 
@@ -189,6 +206,7 @@ def _trainer(
         args=_arguments(settings, checkpoints, len(train_rows), micro, logs),
         train_dataset=_dataset(train_rows),
         eval_dataset=_dataset(validation_rows),
+        data_collator=attention.collator() if packed else None,
         processing_class=tokenizer,
         peft_config=lora.lora_config(settings.lora) if settings.lora else None,
         callbacks=_watchers(settings, train_rows, logs),

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer, and the same with transformers' plain loss for small vocabularies."""
+"""TRL's SFTTrainer with rows laid end to end, and with a plain loss for small vocabularies."""
 
 from typing import Any
 
@@ -20,11 +20,39 @@ class PlainLossTrainer(OrderedTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Mean negative log-likelihood of the labels, as transformers computes it."""
-        return Trainer.compute_loss(
-            self, model, {**inputs, "use_cache": False},
-            return_outputs=return_outputs, num_items_in_batch=num_items_in_batch,
-        )  # fmt: skip
+        """Mean negative log-likelihood of the labels.
+
+        Of a flattened row only those logits are computed that have a label, which leaves out the
+        prompts; padded rows go through transformers' own loss.
+        """
+        inputs = {**inputs, "use_cache": False}
+        if return_outputs or "cu_seq_lens_q" not in inputs:
+            return Trainer.compute_loss(
+                self, model, inputs, return_outputs=return_outputs,
+                num_items_in_batch=num_items_in_batch,
+            )  # fmt: skip
+        loss = labelled_loss(model, inputs, num_items_in_batch)
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # DDP takes the mean of the gradients
+        return loss
+
+
+def labelled_loss(model: Any, inputs: dict[str, Any], n_labels: Any = None) -> Any:
+    """Loss of one flattened row from the logits of its labelled tokens.
+
+    Args:
+        model: gives logits for the places named in `logits_to_keep`, as all of transformers do.
+        inputs: of the model, with labels (1, tokens), -100 where the loss does not count.
+        n_labels: by how many to divide: those of all micro-batches of the step; null: of this one.
+    """
+    import torch
+
+    following = inputs["labels"][0, 1:]
+    places = (following != -100).nonzero()[:, 0]
+    forwarded = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**forwarded, logits_to_keep=places).logits[0].float()
+    total = torch.nn.functional.cross_entropy(logits, following[places], reduction="sum")
+    return total / (len(places) if n_labels is None else n_labels)
 
 
 def trainer_class(vocab_size: int) -> type[OrderedTrainer]:
