@@ -1,7 +1,7 @@
 """Collect papers and turn them into chat examples with answers.
 
 Reads the sample collection, the user's own files or the services, and the benchmark; writes the
-papers, the examples by split, the held-out papers and every count.
+papers, the examples by split, the held-out papers, every count and the data card.
     python -m stages.fetch_papers papers=sample        one run by hand, into runs/
 """
 
@@ -59,6 +59,8 @@ def fetch_papers(cfg: Any, at: Places) -> None:
             "rejected": selected.rejected,
             "duplicate": unique.duplicates,
         },
+        settings=cfg.examples,
+        title=cfg.domain.title,
     )
     folder.log(counts)
 

@@ -12,13 +12,14 @@ DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DVC["stages"]
 GROUPS = ("model", "domain", "papers", "hardware")
 DATA_IN_CODE = {
+    "fetch_papers": {"titer/examples/templates/data_card.md.j2"},
     "score": {
         "titer/report/templates/report.html.j2",
         *(
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / "titer/evaluation/metric_modules").glob("*/*.py")
         ),
-    }
+    },
 }
 """What a stage loads by its path and never imports."""
 

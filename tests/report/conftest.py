@@ -9,6 +9,7 @@ import pytest
 from titer.config import PlanSettings
 from titer.evaluation import verdict
 from titer.evaluation.statistics import Interval
+from titer.examples.flow import STEPS
 
 PLAN = PlanSettings("closed_acc", 0.05, 5.0, 0.05, ["qlora", "full"])
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -175,6 +176,59 @@ def answer(number: int) -> dict[str, Any]:
     }
 
 
+TOKENS = {
+    "n": 733, "n_dropped": 2, "bin_tokens": 64, "counts": [500, 120, 60, 41, 8, 2, 0, 0, 2],
+    "deciles": [18, 25, 31, 38, 44, 52, 61, 80, 120, 190, 560],
+}  # fmt: skip
+"""Row lengths as a training stage records them."""
+
+
+def step(name: str, n: int, **left_out: int) -> dict[str, Any]:
+    return {"step": name, "what": STEPS[name], "n": n, "left_out": left_out}
+
+
+def papers() -> dict[str, Any]:
+    """Content of data/papers/stats.json."""
+    return {
+        "papers": 216, "heldout_papers": 11, "synthetic": 812, "synthetic_papers": 216,
+        "timing": {"fetch_s": 3.2},
+        "flow": {
+            "papers": [
+                step("listed", 251, repeated=11), step("found", 240, too_short=3, retracted=21),
+                step("used", 216, held_out=11), step("teaching", 205),
+            ],
+            "examples": [step("made", 900, rule_C=4, equal_rows=84), step("rows", 812)],
+        },
+        "asked": {
+            "source": "live", "snapshot": "2030-12-31", "files": [],
+            "queries": [
+                {"query_id": "pubmed:1", "query": "lupus[MeSH] <b>", "count": 1200, "n_ids": 251,
+                 "until": "2030-12-31", "warnings": ["phrase not found: lupuss"]},
+            ],
+        },
+        "missing_ids": ["pmid:7"], "retraction_sources": ["marks of the records themselves"],
+        "papers_by_year": {
+            "2019": {"pubmed": 100, "arxiv": 6}, "2021": {"pubmed": 100},
+            "not given": {"arxiv": 10},
+        },
+        "paper_licences": {"cc-by": 16, "not known": 200},
+        "licences": {"cc-by": 12, "not known": 800},
+        "publication_types": {"Journal Article": 216}, "languages": {"eng": 216},
+        "texts": {"abstract": 216}, "preprints": 6, "papers_with_concern": 0,
+        "unassigned_labels": {"FUNDING": 2}, "generated_examples": 0, "weak_examples": 0,
+        "recipes": {
+            "train": {"conclusion": 300, "fact_question": 431},
+            "validation": {"conclusion": 30, "fact_question": 51},
+        },
+        "examples": {"train": 731, "validation": 81},
+        "settings": {"recipes": ["fact_question", "conclusion", "keywords"]},
+        "words": {
+            "prompts": {"edges": [0], "counts": [812], "quartiles": [5, 8, 9, 11, 153]},
+            "answers": {"edges": [0], "counts": [812], "quartiles": [1, 2, 2, 3, 74]},
+        },
+    }  # fmt: skip
+
+
 @pytest.fixture
 def stats() -> dict[str, Any]:
     """Two fine-tunes that helped: the content of results/stats.json."""
@@ -225,6 +279,7 @@ def context() -> dict[str, Any]:
         "trainable_params": 98304, "all_params": 3400000,
     }  # fmt: skip
     run = {"status": "ok", "reason": None, "peak_memory_mib": 812.4, "timing": {"loop_s": 94.2}}
+    run |= {"tokens": {"train": TOKENS}, "settings": {"max_length": 512}}
     training = {"metrics": metrics, "loss": loss, "run": run}
     full = copy.deepcopy(training)
     full["metrics"] |= {"trainable_params": 3400000, "validation_loss": 2.41}
@@ -247,12 +302,7 @@ def context() -> dict[str, Any]:
         },
         "domain_title": "Autoimmune diseases",
         "choices": {"model": "pocket", "domain": "autoimmune", "papers": "sample"},
-        "papers": {
-            "found": 240, "papers": 196, "synthetic": 812, "timing": {"fetch_s": 3.2},
-            "filters": {"too_short": 21, "retracted": 3, "language": 20},
-            "recipes": {"train": {"conclusion": 300, "fact_question": 431}},
-            "examples": {"train": 731, "validation": 81}, "licences": {"CC0-1.0": 812},
-        },
+        "papers": papers(),
         "training": {"qlora": training, "full": full},
         "benchmark_runs": dict.fromkeys(("base", "base_4bit", "qlora", "full"), benchmark),
         "card": {"n_facts": 420, "share_from_memory": 0.64},

@@ -3,7 +3,10 @@ from lxml import etree
 
 from titer.report import drawing, figures
 
-NAMES = ["forest", "relations", "dose", "strip", "retention", "losses"]
+NAMES = [
+    "forest", "relations", "dose", "strip", "retention", "losses", "flow", "years", "licences",
+    "recipes", "tokens",
+]  # fmt: skip
 
 
 def test_every_figure_is_drawn_twice_with_the_same_bytes(stats, context):
@@ -47,7 +50,7 @@ def test_a_primary_in_bits_is_kept_off_the_axis_of_points(stats):
     assert "all facts" not in figures.forest(stats).alt
 
 
-@pytest.mark.parametrize("name", ["forest", "relations", "dose", "strip", "retention", "losses"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_figure_without_data_is_left_out(name):
     assert name not in figures.all_of({}, {})
 

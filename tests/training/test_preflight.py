@@ -10,6 +10,7 @@ from tests.training.test_sft import FULL, example
 from titer.config import Dtype, OnLong
 from titer.errors import DataError, LoadError
 from titer.modeling import loading
+from titer.modeling.chat_template import EncodedRow
 from titer.training import preflight
 
 
@@ -35,6 +36,25 @@ def test_nothing_left_is_an_error(tiny_model: Path) -> None:
         preflight.encode_examples(
             tokenizer, [example(1)], replace(FULL, max_length=16), name="train"
         )
+
+
+def encoded(n_tokens: int) -> EncodedRow:
+    return EncodedRow([1] * n_tokens, [1] * n_tokens)
+
+
+def test_lengths_count_every_row_and_those_that_were_dropped() -> None:
+    dropped = [{"id": "e", "tokens": 99, "reason": "too long"}]
+    rows = preflight.Rows([encoded(n) for n in range(1, 11)], dropped)
+    found = preflight.token_lengths(rows)
+    assert (found["n"], found["n_dropped"], found["bin_tokens"]) == (11, 1, 5)
+    assert found["counts"] == [4, 5, 1, *[0] * 16, 1]
+    assert (found["deciles"][0], found["deciles"][5], found["deciles"][-1]) == (1, 6, 99)
+
+
+def test_lengths_of_a_single_row_are_its_own() -> None:
+    found = preflight.token_lengths(preflight.Rows([encoded(7)], []))
+    assert found["deciles"] == [7] * 11
+    assert sum(found["counts"]) == 1
 
 
 @pytest.mark.parametrize("content", ["", "  "])

@@ -161,6 +161,7 @@ def test_training_ends_with_an_evaluation_of_the_final_weights(
     assert run.losses[-1]["step"] == run.metrics["n_steps"] == 8
     assert run.metrics["bpb_indomain_before"] != run.metrics["bpb_indomain_after"]
     assert (tmp_path / "a" / "model.safetensors").is_file()
+    assert run.tokens["train"]["n"] == run.metrics["n_train"] == 16
 
 
 def test_a_diverged_run_is_refused_and_forgotten(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def _counts(
         "examples_made": len(made),
         "examples": {name: len(rows[name]) for name in rows},
         "recipes": {name: _tally(row.recipe for row in rows[name]) for name in rows},
-        "licences": _tally(row.license or "not given" for row in used),
+        "licences": _tally(row.license or "not known" for row in used),
         "sources": _tally(row.source for row in used),
         "years": _tally(year or "not given" for year in years),
         "synthetic": sum(row.synthetic for row in used),

@@ -1,14 +1,17 @@
-"""data/papers as it lies on disk: papers, examples, held-out rows, ledgers and counts.
+"""data/papers as it lies on disk: papers, examples, held-out rows, ledgers, counts and the card.
 
 Invariant: no times and no order by chance, so equal collections give equal bytes.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from titer import files
+from titer.config import ExamplesSettings
+from titer.examples import counts, data_card
 from titer.examples.build import Built, heldout_row
 from titer.examples.formats import chat, text_records
 from titer.records import Example, Paper
@@ -23,6 +26,24 @@ STATS = "stats.json"
 IDS = "ids.json"
 REMOVED = "removed.jsonl"
 EXPORT = "text_records.json"
+CARD = "DATA_CARD.md"
+
+CONTENTS = {
+    CARD: "this page",
+    PAPERS: "papers that examples were made from, one record per work, sorted by paper_id",
+    COPIES: "the other records of these works, preprints for instance; nothing is made from them",
+    f"{EXAMPLES}/train.jsonl": "rows to train on: messages, recipe, paper and spans of the answer",
+    f"{EXAMPLES}/validation.jsonl": "rows that measure the loss during training",
+    HELDOUT: "papers kept out of all examples, for bits per byte",
+    EXPORT: "the training rows as plain texts with source, paper_id and title",
+    "skipped.jsonl": "records that are no paper, each with its reason",
+    "rejected.jsonl": "papers that may not teach, each with its reason",
+    "duplicate.jsonl": "records that repeat another one, with that one and the reason",
+    REMOVED: "examples that were made and taken out: rule, benchmark item, matched words",
+    "ids.json": "what was asked or read: queries or files, and every id",
+    STATS: "every number of this page",
+}
+"""Every file below data/papers with what it holds, for the card."""
 
 
 def write(
@@ -33,6 +54,8 @@ def write(
     built: Built,
     ids: Mapping[str, Any],
     lists: Mapping[str, Sequence[Mapping[str, Any]]],
+    settings: ExamplesSettings,
+    title: str,
 ) -> dict[str, Any]:
     """Write the whole folder.
 
@@ -40,7 +63,9 @@ def write(
         papers: those that examples were made from.
         copies: their duplicates, which the leak check looks at too.
         ids: what was asked and found, for ids.json.
-        lists: name -> rows with a reason each: skipped, rejected, duplicates.
+        lists: name -> rows with a reason each: skipped, rejected, duplicate.
+        settings: how the examples were made.
+        title: of the domain.
     Returns:
         The counts, as in stats.json.
     """
@@ -55,36 +80,31 @@ def write(
         files.write_jsonl(out / f"{name}.jsonl", rows)
     files.write_json(out / IDS, ids)
     text_records.write(out / EXPORT, built.train)
-    stats = {
-        "found": len(papers) + sum(map(len, lists.values())),
-        **{f"{name}_papers": _reasons(rows) for name, rows in lists.items()},
-        **built.counts,
-    }
-    files.write_json(out / STATS, files.rounded(stats))
-    return stats
+    stats = files.rounded(
+        {
+            **built.counts,
+            **counts.of(papers=ordered, copies=copies, built=built, ids=ids, lists=lists),
+            "settings": asdict(settings),
+        }
+    )
+    files.write_json(out / STATS, stats)
+    files.write_text(out / CARD, data_card.render(stats, title=title, contents=CONTENTS))
+    return dict(stats)
 
 
-def log(counts: Mapping[str, Any]) -> None:
+def log(stats: Mapping[str, Any]) -> None:
     """Say in two lines what the papers became."""
-    rejected = sum(counts["rejected_papers"].values())
+    rejected = sum(stats["rejected_papers"].values())
     logger.info(
         "%d records found, %d rejected, %d duplicates, %d papers used (%d held out)",
-        counts["found"], rejected, sum(counts["duplicate_papers"].values()), counts["papers"],
-        counts["heldout_papers"],
+        stats["found"], rejected, sum(stats["duplicate_papers"].values()), stats["papers"],
+        stats["heldout_papers"],
     )  # fmt: skip
     logger.info(
         "%d examples to train, %d to validate; %d removed as leaks, %d as repeats",
-        counts["examples"]["train"], counts["examples"]["validation"], counts["leaked_examples"],
-        counts["duplicates"],
+        stats["examples"]["train"], stats["examples"]["validation"], stats["leaked_examples"],
+        stats["duplicates"],
     )  # fmt: skip
-
-
-def _reasons(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        reason = str(row.get("reason", "not given"))
-        counts[reason] = counts.get(reason, 0) + 1
-    return dict(sorted(counts.items()))
 
 
 def read_examples(folder: Path, name: str) -> list[Example]:

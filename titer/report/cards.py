@@ -6,7 +6,7 @@ Invariant: no network; the interval stands in each metric's name, so it travels 
 import re
 from typing import TYPE_CHECKING, Any
 
-from titer.report import items, markdown, provenance, tables, verdicts, words
+from titer.report import items, markdown, paper_tables, provenance, tables, verdicts, words
 from titer.report.words import Data, pick
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ REPORTED = (
     ("keypoint_recall", "keypoint_recall"),
 )
 """Blocks of a comparison that go into the model index; None stands for the plan's endpoint."""
+
+DATA = ("Papers", "Examples", "Rows", "Rows per recipe, train + validation", "Licences")
+"""What a card says of the data, by the names of `paper_tables.sentences`."""
 
 
 def render(arm: str, stats: Data, context: Data) -> str:
@@ -99,14 +102,11 @@ def _training(arm: str, stats: Data, context: Data) -> list[str]:
 
 def _data(context: Data) -> list[str]:
     notice = provenance.synthetic_notice(context)
-    wanted = ("licen", "examples", "recipe")
-    chosen = [
-        group for group in provenance.papers(context) if any(word in group[0] for word in wanted)
-    ]
-    counts = [
-        f"{name}: " + "; ".join(f"{key} {value}" for key, value in pairs) for name, pairs in chosen
-    ]
-    return [*([notice] if notice else []), *(counts or ["Counts by licence are not recorded."])]
+    said = paper_tables.sentences(context)
+    lines = [f"{name}: {said[name]}." for name in DATA if name in said]
+    papers = pick(context, "papers") or {}
+    lines.append(f"Retractions: {paper_tables.retractions(papers)}.")
+    return [line for line in (notice, *lines, paper_tables.acknowledgement(papers)) if line]
 
 
 def _power(arm: str, stats: Data) -> list[str]:

@@ -6,7 +6,7 @@ Invariant: every figure has an alternative text with the numbers it shows or whe
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from titer.report import curves, items, tables, words
+from titer.report import curves, items, paper_figures, tables, words
 from titer.report.drawing import (
     ARM_COLOURS,
     ARM_MARKERS,
@@ -39,7 +39,8 @@ def all_of(stats: Data, context: Data) -> dict[str, Picture]:
         "losses": lambda: curves.losses(context),
     }
     drawn = {name: make() for name, make in makers.items()}
-    return {name: picture for name, picture in drawn.items() if picture}
+    known = {name: picture for name, picture in drawn.items() if picture}
+    return known | paper_figures.all_of(context)
 
 
 FOREST_ROWS = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from titer.report import cost, figures, items, provenance, tables, verdicts, words
+from titer.report import cost, figures, items, paper_tables, provenance, tables, verdicts, words
 from titer.report.words import Data, pick
 
 N_CORE = 10
@@ -71,11 +71,24 @@ def _view(stats: Data, context: Data) -> dict[str, Any]:
         "retention_sentences": verdicts.retention(stats),
         "power": items.power(stats),
         "contamination": provenance.contamination(context),
-        "papers": provenance.papers(context),
+        "papers": _papers(context),
         "cost": cost.table(context),
         "limitations": provenance.limitations(stats, context),
         "commands": provenance.COMMANDS,
         "hashes": provenance.hashes(stats, context),
+    }
+
+
+def _papers(context: Data) -> dict[str, Any]:
+    papers = pick(context, "papers") or {}
+    return {
+        "facts": paper_tables.facts(context),
+        "thanks": paper_tables.acknowledgement(papers),
+        "flow": paper_tables.of_flow(papers),
+        "licences": paper_tables.of_licences(papers),
+        "recipes": paper_tables.of_recipes(papers),
+        "lengths": paper_tables.of_lengths(context),
+        "asked": paper_tables.asked(papers),
     }
 
 

@@ -6,7 +6,7 @@ Invariant: only the section `Cost and time` differs between two runs of the same
 import re
 from collections.abc import Iterable, Sequence
 
-from titer.report import cost, html, items, provenance, tables, verdicts, words
+from titer.report import cost, html, items, paper_tables, provenance, tables, verdicts, words
 from titer.report.provenance import Group
 from titer.report.tables import Table
 from titer.report.words import Data, pick
@@ -30,7 +30,7 @@ def render(stats: Data, context: Data) -> str:
         ("Other measures", table(tables.measures(stats, leave_out=SHOWN))),
         ("What this run could not have seen", bullets(items.power(stats))),
         ("Contamination", _groups(provenance.contamination(context))),
-        ("Papers and examples", _papers(context)),
+        ("Papers and training examples", _papers(context)),
         ("Cost and time", table(cost.table(context))),
         ("Limitations", bullets(provenance.limitations(stats, context))),
         ("Reproduce", _reproduce(stats, context)),
@@ -159,7 +159,12 @@ def _answers(stats: Data) -> Table:
 
 def _papers(context: Data) -> list[str]:
     notice = provenance.synthetic_notice(context)
-    return [*bullets([notice] if notice else []), *_groups(provenance.papers(context))]
+    said = [f"{name}: {sentence}." for name, sentence in paper_tables.sentences(context).items()]
+    facts = [f"{name}: {value}" for name, value in paper_tables.facts(context)]
+    asked = [f"{name}: {value}" for name, value in paper_tables.asked(pick(context, "papers"))]
+    said += ["; ".join(part) + "." for part in (facts, asked) if part]
+    thanks = paper_tables.acknowledgement(pick(context, "papers") or {})
+    return bullets([line for line in (notice, *said, thanks) if line])
 
 
 def _reproduce(stats: Data, context: Data) -> list[str]:

@@ -139,7 +139,7 @@ def groups(data: Any) -> list[Group]:
         if key in TIME_FIELDS or key == "schema_version":
             continue
         if isinstance(value, Mapping):
-            nested.append((words.label(key), _shortened(_flat(value))))
+            nested.append((words.label(key), shortened(_flat(value))))
         else:
             single.append((words.label(key), _leaf(value)))
     return ([(UNGROUPED, single)] if single else []) + [group for group in nested if group[1]]
@@ -158,7 +158,8 @@ def _flat(data: Data, prefix: str = "") -> list[tuple[str, str]]:
     return pairs
 
 
-def _shortened(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def shortened(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first pairs, and how many more there are."""
     rest = len(pairs) - MAX_PAIRS
     return [*pairs[:MAX_PAIRS], ("further entries", words.count(rest))] if rest > 1 else pairs
 
@@ -169,11 +170,6 @@ def _leaf(value: Any) -> str:
     if len(value) > MAX_JOINED or any(isinstance(item, Mapping | list) for item in value):
         return f"{len(value):,} listed"
     return ", ".join(words.text(item) for item in value) or "none"
-
-
-def papers(context: Data) -> list[Group]:
-    """Counts from papers found to examples used."""
-    return groups(pick(context, "papers"))
 
 
 def n_synthetic(context: Data) -> int:

@@ -45,6 +45,7 @@ def write_run(
         "settings": asdict(settings),
         "plan_sha256": plan.sha256(),
         "dropped": run.dropped,
+        "tokens": run.tokens,
         "timing": files.rounded(run.timing, 2),
     }
     files.write_json(writes.run, record)

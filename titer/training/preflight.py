@@ -4,6 +4,8 @@ Invariant: nothing is loaded onto a device here; only token ids and sizes are lo
 """
 
 import importlib.util
+import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,35 @@ def encode_examples(
             f"{settings.max_length}. Raise it, or collect papers with shorter answers"
         )
     return Rows(kept, dropped)
+
+
+LENGTH_BINS = 20
+"""Bins of a histogram of row lengths at most."""
+
+
+def token_lengths(rows: Rows) -> dict[str, Any]:
+    """Histogram and deciles of the row lengths in tokens, dropped rows included.
+
+    Returns:
+        `{n, n_dropped, deciles, bin_tokens, counts}`: deciles from the shortest row to the
+        longest; bin k of `counts` holds lengths from k * bin_tokens to below (k + 1) * bin_tokens.
+    """
+    lengths = sorted(
+        [len(row.input_ids) for row in rows.kept] + [row["tokens"] for row in rows.dropped]
+    )
+    width = -(-(lengths[-1] + 1) // LENGTH_BINS)
+    bins = Counter(length // width for length in lengths)
+    if len(lengths) == 1:
+        tenths = [float(lengths[0])] * 9
+    else:
+        tenths = statistics.quantiles(lengths, n=10, method="inclusive")
+    return {
+        "n": len(lengths),
+        "n_dropped": len(rows.dropped),
+        "deciles": [lengths[0], *(round(tenth) for tenth in tenths), lengths[-1]],
+        "bin_tokens": width,
+        "counts": [bins[place] for place in range(lengths[-1] // width + 1)],
+    }
 
 
 def _check_labels(example: Example, row: EncodedRow, eos: int) -> None:

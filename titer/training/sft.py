@@ -57,6 +57,8 @@ class Run:
     validation_loss: float
     dropped: list[dict[str, Any]]
     """Rows that were too long, by id."""
+    tokens: dict[str, dict[str, Any]]
+    """Row lengths of train and validation, as `preflight.token_lengths` gives them."""
     timing: dict[str, float]
     """Seconds and peak memory: they differ from run to run."""
 
@@ -114,7 +116,11 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
         "peak_memory_mib": loading.peak_memory_mib(settings.device),
     }
     dropped = rows.dropped + checks.dropped
-    return Run(metrics, losses, losses[-1]["validation_loss"], dropped, timing)
+    tokens = {
+        "train": preflight.token_lengths(rows),
+        "validation": preflight.token_lengths(checks),
+    }
+    return Run(metrics, losses, losses[-1]["validation_loss"], dropped, tokens, timing)
 
 
 def _check_finite(losses: Sequence[dict[str, Any]], checkpoints: Path) -> None:
