@@ -49,7 +49,7 @@ def train_full(cfg: Any, at: Places) -> float | None:
     run = sft.train(
         settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
     )
-    outputs.write_run(run, at.writes, stage="train_full", settings=settings, plan=cfg.plan)
+    outputs.write_run(run, at, stage="train_full", settings=settings, plan=cfg.plan)
     return run.validation_loss
 
 

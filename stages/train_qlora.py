@@ -42,7 +42,7 @@ def train_qlora(cfg: Any, at: Places) -> float:
     run = sft.train(
         settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
     )
-    outputs.write_run(run, at.writes, stage="train_qlora", settings=settings, plan=cfg.plan)
+    outputs.write_run(run, at, stage="train_qlora", settings=settings, plan=cfg.plan)
     return run.validation_loss
 
 

@@ -32,6 +32,8 @@ def collection(tmp_path: Path, built: Built) -> Collection:
         copies=[COPY],
         built=built,
         ids={"pubmed": [QUERY], "arxiv": []},
+        settings=make_settings(),
+        title="Lamps",
         lists={
             "skipped": [{"paper_id": "pmid:200", "reason": "deleted by PubMed"}],
             "rejected": [{"paper_id": "pmid:201", "reason": "retracted", "detail": "notice 9"}],

@@ -33,10 +33,24 @@ def read_data(examples: Path, heldout: Path) -> Data:
     return Data(parts["train"], parts["validation"], texts)
 
 
+TRAIN = "train.jsonl"
+"""Rows that weights come from, in the folder of examples."""
+
+
 def write_run(
-    run: Run, writes: SimpleNamespace, *, stage: str, settings: SftSettings, plan: PlanSettings
+    run: Run,
+    at: Any,
+    *,
+    stage: str,
+    settings: SftSettings,
+    plan: PlanSettings,
 ) -> None:
-    """Write losses, metrics (rounded) and the run record of a finished fine-tune."""
+    """Write losses, metrics (rounded) and the run record of a finished fine-tune.
+
+    Args:
+        at: places of the stage: it reads `examples` and writes `run`, `loss` and `metrics`.
+    """
+    writes = at.writes
     files.write_csv(writes.loss, files.rounded(run.losses), LOSS_COLUMNS)
     files.write_json(writes.metrics, {stage: files.rounded({**run.metrics, "trained": 1}, 4)})
     record = {
@@ -44,6 +58,8 @@ def write_run(
         "reason": None,
         "settings": asdict(settings),
         "plan_sha256": plan.sha256(),
+        # ties the weights to their rows: `titer papers recheck` asks which model saw a paper
+        "examples_sha256": files.sha256_file(at.reads.examples / TRAIN),
         "dropped": run.dropped,
         "tokens": run.tokens,
         "timing": files.rounded(run.timing, 2),
