@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from titer import files
-from titer.config import Device, Dtype, SftSettings
+from titer.config import Device, Dtype, Keep, SftSettings
 from titer.errors import DataError
 from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
 from titer.modeling.weights import check_context
 from titer.records import Example
-from titer.training import lora, preflight
+from titer.training import first_step, lora, preflight
 from titer.training.callbacks import StageProgress
+from titer.training.checks import require
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Run:
     """Rows that were too long, by id."""
     tokens: dict[str, dict[str, Any]]
     """Row lengths of train and validation, as `preflight.token_lengths` gives them."""
+    notes: dict[str, Any]
+    """What preflight saw, and which step's weights were kept."""
     timing: dict[str, float]
     """Seconds and peak memory: they differ from run to run."""
 
@@ -79,6 +82,8 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
     tokenizer = loading.load_tokenizer(base)
     rows = preflight.encode_examples(tokenizer, data.train, settings, name="train")
     checks = preflight.encode_examples(tokenizer, data.validation, settings, name="validation")
+    report = preflight.inspect(tokenizer, (rows, checks), settings, base=base, out=out)
+    require(report.checks)
     model = loading.load_model(
         base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
     )
@@ -87,6 +92,8 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
     trainable, total = loading.n_parameters(trainer.model)
     logger.info("trainable params: %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}",
                 100 * trainable / total)  # fmt: skip
+    first = first_step.probe(trainer, expected=report.n_trained)
+    logger.info("first row: loss %.3f, gradient norm %.3g", first["loss"], first["gradient_norm"])
     loop_started = time.monotonic()
     last = last_checkpoint(checkpoints)
     if last is not None:
@@ -95,11 +102,12 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
     loop_s = time.monotonic() - loop_started
     losses = loss_rows(trainer.state.log_history)
     _check_finite(losses, checkpoints)
+    kept = kept_row(losses, settings.keep)
     _save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
     after = bits_per_byte(trainer.model.eval(), tokenizer, data.heldout, settings)
     metrics: dict[str, float | int] = {
-        "train_loss": losses[-1]["train_loss"],
-        "validation_loss": losses[-1]["validation_loss"],
+        "train_loss": kept["train_loss"],
+        "validation_loss": kept["validation_loss"],
         "bpb_indomain_before": before,
         "bpb_indomain_after": after,
         "n_train": len(rows.kept),
@@ -120,7 +128,15 @@ def train(settings: SftSettings, *, base: Path, data: Data, out: Path, checkpoin
         "train": preflight.token_lengths(rows),
         "validation": preflight.token_lengths(checks),
     }
-    return Run(metrics, losses, losses[-1]["validation_loss"], dropped, tokens, timing)
+    notes = {**report.notes, "kept_step": kept["step"]}
+    return Run(metrics, losses, kept["validation_loss"], dropped, tokens, notes, timing)
+
+
+def kept_row(losses: Sequence[dict[str, Any]], keep: Keep) -> dict[str, Any]:
+    """The evaluation of the weights that are kept: the last one, or the first of the best."""
+    if keep == Keep.best:
+        return min(losses, key=lambda row: row["validation_loss"])
+    return losses[-1]
 
 
 def _check_finite(losses: Sequence[dict[str, Any]], checkpoints: Path) -> None:
@@ -169,12 +185,18 @@ def _trainer(
         eval_dataset=_dataset(validation_rows),
         processing_class=tokenizer,
         peft_config=lora.lora_config(settings.lora) if settings.lora else None,
-        callbacks=[StageProgress()],
+        callbacks=[StageProgress(), *_early_stopping(settings)],
     )
     trainer.remove_callback(PrinterCallback)  # our bar shows the same
     if settings.lora:
         lora.train_adapter_in_float32(trainer.model)
     return trainer
+
+
+def _early_stopping(settings: SftSettings) -> list[Any]:
+    from transformers import EarlyStoppingCallback
+
+    return [EarlyStoppingCallback(settings.patience)] if settings.patience else []
 
 
 def _dataset(rows: list[chat_template.EncodedRow]) -> Any:
@@ -225,6 +247,9 @@ def _arguments(settings: SftSettings, checkpoints: Path, n_rows: int, micro: int
         save_strategy="steps",
         save_steps=every,
         save_total_limit=1,
+        load_best_model_at_end=settings.keep == Keep.best,
+        metric_for_best_model="eval_loss" if settings.patience else None,
+        neftune_noise_alpha=settings.neftune_alpha or None,
         disable_tqdm=True,
         report_to=settings.report_to or "none",
         seed=settings.seed,
@@ -255,6 +280,11 @@ def _save(trainer: Any, tokenizer: Any, base: Path, out: Path, *, is_adapter: bo
         trainer.model.save_pretrained(str(out))
         for weights in out.glob("*.safetensors"):
             weights.chmod(0o644)
+    copy_tokenizer(tokenizer, base, out)
+
+
+def copy_tokenizer(tokenizer: Any, base: Path, out: Path) -> None:
+    """Lay the base's tokenizer beside an adapter or model, and its identity with it."""
     # byte for byte: saved anew, some tokenizers come out as another one
     for path in sorted(base.iterdir()):
         if path.name in TOKENIZER_FILES:
