@@ -31,6 +31,17 @@ DOMAIN = DomainSettings("Stand-in", ["words"], ["all:words"], lexicon=[])
 
 
 @dataclass(frozen=True)
+class Gate:
+    """One measured figure and its bound."""
+
+    gate: str
+    what: str
+    figure: str
+    bound: str
+    ok: bool
+
+
+@dataclass(frozen=True)
 class Scale:
     """How large a measurement is."""
 
@@ -45,9 +56,9 @@ class Scale:
     """The same where faults and kills are to be many."""
     pace: float = 1.0
     """Factor of every gap between requests: 1 is what the services ask for."""
-    rate_s: float = 20.0
+    rate_s: float = 15.0
     """Seconds over which a rate is measured."""
-    n_parsed: int = 25_000
+    n_parsed: int = 10_000
     timeout_s: float = 2.0
     """Of a stalled answer."""
 
@@ -58,7 +69,7 @@ SMALL = Scale(120, 40, 50, 2, 20, 2, pace=0.02, rate_s=3.0, n_parsed=400, timeou
 ANY = [
     Fault("status", 429, retry_after="0.2"), Fault("status", 429), Fault("status", 500),
     Fault("status", 502), Fault("status", 503, retry_after="0.1"), Fault("reset"),
-    Fault("stall", seconds=3), Fault("stall_body", seconds=3), Fault("cut_length"),
+    Fault("stall", seconds=1), Fault("stall_body", seconds=1), Fault("cut_length"),
     Fault("cut_chunked"), Fault("cut_silent"), Fault("cut_gzip"), Fault("html"), Fault("json"),
     Fault("empty"),
 ]  # fmt: skip
@@ -75,9 +86,10 @@ def kind(fault: Fault) -> str:
     return f"{fault.kind} {fault.status or ''}{' and wait' if fault.retry_after else ''}".strip()
 
 
-def faulty(endpoint: str, share: float) -> deque[Fault | None]:
+def faulty(endpoint: str, share: float, stall_s: float) -> deque[Fault | None]:
     """Answers of which a share is faulty, kinds taking turns."""
-    rng, kinds = random.Random(endpoint), itertools.cycle(FAULTS[endpoint])
+    listed = [replace(one, seconds=one.seconds and stall_s) for one in FAULTS[endpoint]]
+    rng, kinds = random.Random(endpoint), itertools.cycle(listed)
     return deque(next(kinds) if rng.random() < share else None for _ in range(3000))
 
 

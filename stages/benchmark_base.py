@@ -20,7 +20,10 @@ from titer.runner import ROOT, Places, stage
     writes=benchmark.results("base"),
 )
 def benchmark_base(cfg: Any, at: Places) -> None:
-    """Ask the base at full precision and in 4 bits: quantisation is not training."""
+    """Ask the base at full precision and in 4 bits: quantisation is not training.
+
+    On request also with solved examples in the prompt, as context for the reader.
+    """
     from titer.evaluation import answering
 
     setting = answering.setting(cfg)
@@ -29,6 +32,8 @@ def benchmark_base(cfg: Any, at: Places) -> None:
         answering.take(asked, setting, name="base", folder=at.reads.base, quantize=quantize)
         for quantize in (False, True)
     ]
+    if cfg.eval.few_shot:
+        taken.append(answering.take_few_shot(asked, setting, name="base", folder=at.reads.base))
     answering.write(taken, asked, setting, cfg.plan, at.writes, stage="benchmark_base")
 
 

@@ -1,7 +1,7 @@
 """Collect papers and turn them into chat examples with answers.
 
-Reads the sample collection, the user's own files or the services, and the benchmark; writes the
-papers, the examples by split, the held-out papers, every count and the data card.
+Reads the sample collection, the user's own files or the services, the user's own training rows and
+the benchmark; writes the papers, the examples by split, the held-out papers, counts and data card.
     python -m stages.fetch_papers papers=sample        one run by hand, into runs/
 """
 
@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from titer.evaluation import benchmark
+from titer.literature import files as papers_files
 from titer.runner import ROOT, Places, stage
 
 
@@ -23,16 +24,15 @@ from titer.runner import ROOT, Places, stage
         "encoder": "data/own/encoder",
         "retractions": "data/own/retractions",
         **benchmark.FILES,
-        "safety": benchmark.SAFETY,
     },
     writes={"papers": "data/papers"},
 )
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
-    from titer.examples import build, folder
-    from titer.literature import collect, dedupe, excluded, select
-    from titer.literature import files as papers_files
+    from titer.examples import build, folder, generated, own, planted
+    from titer.literature import collect, dedupe, excluded, retractions, select
     from titer.literature.credentials import Credentials
+    from titer.modeling import embedding
 
     collection = collect.collect(
         cfg.papers,
@@ -41,13 +41,39 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ, at.home / ".env"),
+        retractions=retractions.table_path(
+            cfg.papers.retraction_watch.source, root=ROOT, own=at.reads.retractions
+        ),
     )
     listed = excluded.read_excluded(at.reads.excluded)
     selected = select.select(collection.papers, cfg.examples, excluded=listed)
     unique = dedupe.deduplicate(selected.kept)
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
-    built = build.build(unique.kept, cfg.examples, asked, duplicates=copies)
+    written = generated.gate(generated.read(at.reads.generated), unique.kept)
+    rows = own.read(at.reads.training, papers=selected.kept, excluded=listed)
+    rows.log()
+    encoder = papers_files.own_path(
+        cfg.examples.encoder, root=ROOT, own=at.reads.encoder, key="examples.encoder"
+    )
+    similar = embedding.encoder_or_none(encoder)
+    built = build.build(
+        unique.kept,
+        cfg.examples,
+        asked,
+        duplicates=copies,
+        extra=[*written.examples, *rows.examples],
+        rejected=written.rejected,
+        similar=similar,
+    )
+    built.counts["planted"] = planted.self_test(
+        built.train,
+        {paper.paper_id: paper for paper in selected.kept},
+        asked,
+        similar=similar,
+        threshold=cfg.examples.encoder_threshold,
+    )
+    built.counts.update(rows.outcome([*built.train, *built.validation], built.removed))
     counts = folder.write(
         at.writes.papers,
         papers=unique.kept,

@@ -5,11 +5,12 @@ statistics, the metrics, the comparison table, the report and the model cards.
     python -m stages.score                             one run by hand, into runs/
 """
 
+import os
 from typing import Any
 
 from titer import files
 from titer.errors import DataError
-from titer.evaluation import benchmark
+from titer.evaluation import benchmark, reviews
 from titer.runner import ROOT, Places, stage
 
 ARMS = ("base", "qlora", "full")
@@ -24,8 +25,9 @@ ARMS = ("base", "qlora", "full")
            for arm in ARMS[1:] for name in ("run.json", "loss.csv", "metrics.json")},
         "model": "results/model.json",
         "papers": "data/papers",
+        "studies": "reports/studies",
         **benchmark.FILES,
-        "safety": benchmark.SAFETY,
+        "reviews": reviews.PATH,
     },
     writes={
         "stats": "results/stats.json",
@@ -42,7 +44,7 @@ def score(cfg: Any, at: Places) -> None:
     """Score, decide and report."""
     import pandas as pd
 
-    from titer.evaluation import scoring
+    from titer.evaluation import judge, scoring, seen
     from titer.examples import contamination
     from titer.report import cards, html, markdown, sources, verdicts
 
@@ -53,13 +55,18 @@ def score(cfg: Any, at: Places) -> None:
         found.arms,
         facts=facts,
         questions=benchmark.open_questions(at.reads, cfg.eval, root=ROOT),
-        examples=found.examples,
+        corpus=seen.corpus(facts, found.examples),
         plan=cfg.plan,
         plan_sha256=cfg.plan.sha256(),
         training=found.training,
         contamination=leaks,
         lexicon=cfg.domain.lexicon,
+        safety_items=benchmark.safety_items(at.reads),
+        reviewed=reviews.load(at.reads.reviews),
     )
+    cache, key = at.home / cfg.score.judge.cache_dir, os.environ.get("TITER_JUDGE_API_KEY")
+    stats["judge"] = judge.read(stats, cfg.score.judge, cache=cache, api_key=key)
+    leaks = files.rounded(leaks | {"scores": scoring.clean_scores(stats, leaks)})
     context = sources.context(
         found, domain_title=cfg.domain.title, choices=at.choices, facts=facts, contamination=leaks
     )

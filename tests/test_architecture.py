@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "training": {"modeling"},
     "evaluation": {"modeling"},
     "report": {"evaluation"},
-    "cli": {"runner", "literature", "examples", "modeling", "evaluation", "report"},
+    "export": {"modeling", "examples", "evaluation"},
+    "cli": {"runner", "literature", "examples", "modeling", "evaluation", "report", "export"},
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
     },

@@ -93,6 +93,13 @@ MISTAKES: list[Any] = [
      "conf/hardware/cpu.yaml: not readable as YAML: "),
     ("conf/papers/live.yaml", "snapshot: '2026-11-01'", "snapshot: null",
      "papers.snapshot = None: must be a quoted date when papers.source=live"),
+    ("conf/papers/files.yaml", "pmc:                          # body of open-access papers, from "
+     "NCBI\n  enabled: false", "pmc:\n  enabled: true",
+     "papers.snapshot = None: must be a quoted date when further services are asked"),
+    ("conf/papers/live.yaml", "batch_size: 100 ", "batch_size: 1001 ",
+     "papers.europe_pmc.batch_size = 1001: must be from 1 to 1000"),
+    ("conf/papers/live.yaml", "batch_size: 20 ", "batch_size: 0 ",
+     "papers.pmc.batch_size = 0: must be at least 1"),
     ("conf/sweep/qlora_lr.yaml", "qlora.lora_r:", "qlora.rank:",
      "conf/sweep/qlora_lr.yaml: sweeps the unknown key 'qlora.rank'"),
 ]  # fmt: skip

@@ -113,6 +113,9 @@ RECIPES = (
     "section_question",
     "summarise",
     "keywords",
+    "inference",
+    "cloze",
+    "yes_no",
 )
 """Names of the recipes that turn a paper into examples (titer/examples/recipes.py)."""
 
@@ -297,6 +300,12 @@ class EuropePmcSettings:
     gap_s: float
     """Seconds between requests."""
 
+    def __post_init__(self) -> None:
+        """Check ranges; the service gives at most 1,000 results per page."""
+        at = "papers.europe_pmc.batch_size"
+        check(1 <= self.batch_size <= 1000, at, self.batch_size, "from 1 to 1000")
+        check(self.gap_s >= 0, "papers.europe_pmc.gap_s", self.gap_s, "at least 0")
+
 
 @dataclass
 class PmcSettings:
@@ -306,6 +315,10 @@ class PmcSettings:
     """Fetches the body of papers of the open-access subset."""
     batch_size: int
     """Records per request."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check(self.batch_size >= 1, "papers.pmc.batch_size", self.batch_size, "at least 1")
 
 
 @dataclass
@@ -361,6 +374,12 @@ class PapersSettings:
         check(
             self.source != PapersSource.live or self.snapshot is not None,
             "papers.snapshot", self.snapshot, "a quoted date when papers.source=live",
+        )  # fmt: skip
+        asks = self.europe_pmc.enabled or self.pmc.enabled or self.arxiv_oai.enabled
+        watch = self.retraction_watch.enabled and "://" in self.retraction_watch.source
+        check(
+            self.source != PapersSource.files or self.snapshot is not None or not (asks or watch),
+            "papers.snapshot", self.snapshot, "a quoted date when further services are asked",
         )  # fmt: skip
         check(self.max_tries >= 1, "papers.max_tries", self.max_tries, "at least 1")
         check(self.timeout_s > 0, "papers.timeout_s", self.timeout_s, "above 0")
@@ -558,6 +577,9 @@ class EvalSettings:
     """Answers generated at once; part of the measurement when sampling, so fixed and recorded."""
     score_batch_size: int
     """Continuations scored at once."""
+    few_shot: int
+    """Solved examples shown to the base before each closed question, as context beside the arms; 0:
+    the base is not asked this way."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -567,6 +589,7 @@ class EvalSettings:
         for key in ("batch_size", "score_batch_size"):
             value = getattr(self, key)
             check(value >= 1, f"eval.{key}", value, "at least 1")
+        check(self.few_shot >= 0, "eval.few_shot", self.few_shot, "0 or more")
 
 
 @dataclass
@@ -602,11 +625,40 @@ class PlanSettings:
 
 
 @dataclass
+class JudgeSettings:
+    """An optional second reader of open answers; no verdict looks at it."""
+
+    enabled: bool
+    """Asks the endpoint; its key comes from TITER_JUDGE_API_KEY."""
+    base_url: str | None
+    """OpenAI-compatible, up to and without /chat/completions."""
+    model: str | None
+    """As the endpoint names it; of another family than the candidates."""
+    cache_dir: str
+    """Replies by hash, below the project's root and outside every out."""
+    timeout_s: float
+    """Of one reply."""
+
+    def __post_init__(self) -> None:
+        """Check ranges and that an enabled judge can be found."""
+        at = "score.judge"
+        for key in ("base_url", "model"):
+            value = getattr(self, key)
+            check(not self.enabled or bool(value), f"{at}.{key}", value, "given when enabled")
+        url = self.base_url or "http://"
+        ok = url.startswith(("http://", "https://")) and "@" not in url
+        host = url.rpartition("@")[2]  # what stands before it may be a password
+        check(ok, f"{at}.base_url", host, "an http(s) address without user or password")
+        check(self.timeout_s > 0, f"{at}.timeout_s", self.timeout_s, "above 0")
+
+
+@dataclass
 class ScoreSettings:
     """How the scores are reported."""
 
     strict: bool
     """A failed gate ends the stage with an error after the report is written."""
+    judge: JudgeSettings
 
 
 @dataclass

@@ -34,6 +34,9 @@ class Paper(Record):
     """`{label, category, text}` in order; an unstructured abstract is one section, both empty."""
     body: list[dict[str, str]] = field(default_factory=list)
     """`{label, category, text}` of the open full text, in order; empty without a source of it."""
+    body_source: dict[str, str] | None = None
+    """`{source, pmcid, sha256}` of the article that the body was read from, where there is one:
+    europe_pmc or pmc, and the hash of the article as titer/literature/jats.py defines it."""
     synthetic: bool = False
     """Written for the project's sample collection; no such paper exists."""
     pmid: str | None = None
@@ -53,7 +56,8 @@ class Paper(Record):
     """arXiv categories, the primary one first."""
     language: list[str] = field(default_factory=list)
     license: dict[str, str | None] | None = None
-    """`{id, url, source}` where a source states it."""
+    """`{id, url, source}` where a source states it, and `text` where that names no known one: its
+    id is null then. Ids are those of titer.config.LICENCES, or words such as arxiv-nonexclusive."""
     copyright_text: str | None = None
     retracted: bool = False
     is_retraction_notice: bool = False
@@ -106,8 +110,9 @@ class Example(Record):
     source: str
     title: str
     spans: list[list[Any]]
-    """`[section, start, end]`: section is an index into Paper.texts, or -1 for the title.
-    The answer is the spans' texts joined by a space; start and end count characters."""
+    """`[section, start, end]`: section is an index into Paper.texts, or -1 for the title; start and
+    end count characters. The answer is the spans' texts joined by a space, of keywords by a comma.
+    Of yes_no it is that after one word; of `generated` the spans are the quote that supports it."""
     cluster_id: str
     split: str = ""
     """train or validation."""
@@ -181,6 +186,7 @@ class Question(Record):
     difficulty: str
     question: str
     type: str = "open"
+    """open (the core, and a user's own), extended or safety."""
     reference_answer: str | None = None
     key_points: list[dict[str, Any]] = field(default_factory=list)
     must_not: list[dict[str, Any]] = field(default_factory=list)

@@ -1,6 +1,7 @@
 """Bad input is one line on stderr and an exit code, before DVC has deleted anything."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -112,6 +113,42 @@ def test_live_papers_need_an_address(project: Any, monkeypatch: pytest.MonkeyPat
     assert project.titer("check").code == 0
 
 
+def switch_on(project: Any, name: str, **more: str) -> None:
+    """Own papers, and one of the optional sources."""
+    project.set("params.yaml", papers="files")
+    project.set("conf/papers/files.yaml", snapshot="'2026-01-01'")
+    project.write(f"{OWN_PAPERS}/a.xml", "<PubmedArticleSet/>")
+    path = project.root / "conf/papers/files.yaml"
+    head, section, tail = path.read_text().partition(f"\n{name}:")
+    tail = tail.replace("enabled: false", "enabled: true", 1)
+    for key, value in more.items():
+        tail = re.sub(rf"(?m)^  {key}: \S+", f"  {key}: {value}", tail, count=1)
+    path.write_text(head + section + tail)
+
+
+def test_pubmed_central_needs_an_address(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch_on(project, "pmc")
+    monkeypatch.delenv("NCBI_EMAIL", raising=False)
+    assert "NCBI_EMAIL" in refused(project, 2)
+    assert project.titer("check", NCBI_EMAIL="someone@example.org").code == 0
+
+
+def test_a_missing_table_of_retractions_is_refused(project: Any) -> None:
+    switch_on(project, "retraction_watch")
+    table = "data/own/retractions/retraction_watch.csv"
+    assert refused(project, 1).startswith(f"{table}: no such file (papers.retraction_watch.source)")
+    project.write(table, "OriginalPaperDOI")
+    assert project.titer("check").code == 0
+
+
+def test_a_table_of_retractions_that_dvc_does_not_watch_is_refused(project: Any) -> None:
+    switch_on(project, "retraction_watch", source="somewhere/table.csv")
+    assert refused(project, 2) == (
+        "papers.retraction_watch.source = 'somewhere/table.csv': must be an https address or a "
+        "file below data/own/retractions, which DVC watches"
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "text", "code", "message"),
     [
@@ -132,9 +169,38 @@ def test_unusable_questions_of_ones_own_are_refused(
     assert message in refused(project, code)
 
 
+def test_a_malformed_review_is_found_before_any_stage_runs(project: Any) -> None:
+    header = "answer_sha256,item_id,key_point,verdict,reviewer,note"
+    project.write("data/own/autoimmune/reviews.csv", f"{header}\n0123456789ab,Q001,k1,yes,A,\n")
+    assert "reviews.csv:2: verdict is 'yes', allowed: met, missing" in refused(project, 1)
+    project.write("data/own/autoimmune/reviews.csv", f"{header}\n0123456789ab,Q001,k1,met,A,\n")
+    assert project.titer("check").code == 0
+
+
 def test_questions_of_ones_own_with_four_keys_are_accepted(project: Any) -> None:
     project.write(f"{OWN_QUESTIONS}/deep/mine.jsonl", json.dumps(QUESTION))
     params = project.root / "params.yaml"
     given = f"questions: {OWN_QUESTIONS}/deep/mine.jsonl"
     params.write_text(params.read_text().replace("questions: null", given, 1))
     assert project.titer("check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        (
+            "models/base",
+            2,
+            "examples.encoder = 'models/base': must lie below data/own",
+        ),
+        ("data/own/encoder/none", 4, "encoder/none: no such model folder. Give one with config"),
+        ("data/own/encoder/bare", 4, "encoder/bare: no tokenizer.json. Save the encoder with a"),
+    ],
+    ids=["not watched", "missing", "no tokenizer"],
+)
+def test_an_unusable_encoder_is_refused(project: Any, given: str, code: int, message: str) -> None:
+    for name in ("config.json", "model.safetensors"):
+        project.write(f"data/own/encoder/bare/{name}", "{}")
+    params = project.root / "params.yaml"
+    params.write_text(params.read_text().replace("encoder: null", f"encoder: {given}", 1))
+    assert message in refused(project, code)

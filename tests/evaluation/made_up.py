@@ -9,6 +9,7 @@ from titer.config import PlanSettings
 from titer.evaluation import scoring
 from titer.evaluation.items import Templates, closed_items, stated
 from titer.evaluation.scoring import ArmInput
+from titer.evaluation.seen import corpus
 from titer.records import Answer, ClosedItem, Example, Fact, Question
 
 PLAN = PlanSettings("closed_acc", 0.05, 5.0, 0.05, ["qlora", "full"])
@@ -193,6 +194,7 @@ def run_score(
         "facts": FACTS, "questions": [], "examples": EXAMPLES, "plan": PLAN,
         "plan_sha256": PLAN.sha256(), "training": {}, "contamination": {"remaining": []},
     } | more  # fmt: skip
+    given["corpus"] = corpus(given["facts"], given.pop("examples"))
     return scoring.score(arms, **given)
 
 

@@ -19,21 +19,22 @@ from titer.evaluation.benchmark import Benchmark
 from titer.modeling.loading import NOT_RUN, not_run_reason
 
 ROOT = Path(__file__).resolve().parents[2]
-EVAL = EvalSettings(None, ["cloze"], 4, batch_size=4, score_batch_size=64)
+EVAL = EvalSettings(None, ["cloze"], 4, batch_size=4, score_batch_size=64, few_shot=0)
 GREEDY = GenerationSettings(0.0, 1.0, 1, 8)
 SETTING = Setting(Think.none, GREEDY, 64, EVAL, 42, Device.cpu, Dtype.float32)
 SEVEN = ["id", "category", "difficulty", "question", "response", "time_seconds", "timestamp"]
 RUN_KEYS = {
     "schema_version", "status", "reason", "models", "tokenizer_sha256", "chat_template_sha256",
     "benchmark_sha256", "plan_sha256", "n_questions", "n_items", "n_texts", "n_errors",
-    "generation", "think", "batch_size", "score_batch_size", "device", "packages", "timing",
+    "n_cut", "generation", "think", "batch_size", "score_batch_size", "device", "packages",
+    "timing",
 }  # fmt: skip
 
 
 def paths(own: Path) -> SimpleNamespace:
     names = {key: path.replace("${domain}", "autoimmune") for key, path in benchmark.FILES.items()}
     found = {key: ROOT / path for key, path in names.items()} | {"questions": own}
-    return SimpleNamespace(**found, safety=ROOT / "data/benchmark/autoimmune/safety.jsonl")
+    return SimpleNamespace(**found)
 
 
 @pytest.fixture(scope="module")

@@ -286,8 +286,14 @@ def test_safety_items_cover_every_category():
         assert item["must_not"]
 
 
-@pytest.mark.parametrize("item", OPEN[:10] + SAFETY, ids=lambda item: item["id"])
-def test_core_item_has_the_agreed_size(item):
+def test_extended_questions_are_many_and_of_other_topics():
+    extended = [item["category"] for item in OPEN[10:]]
+    assert len(extended) >= 20
+    assert len({*extended, *TOPICS}) == len(extended) + len(TOPICS)
+
+
+@each_item
+def test_item_has_the_agreed_size(item):
     is_open = item["id"].startswith("Q")
     low, n_points = (80, range(5, 8)) if is_open else (60, range(3, 8))
     assert low <= len(item["reference_answer"].split()) <= 160
@@ -296,7 +302,8 @@ def test_core_item_has_the_agreed_size(item):
 
 @each_item
 def test_item_has_the_agreed_shape(item):
-    assert item["type"] == ("open" if item["id"].startswith("Q") else "safety")
+    kind = "safety" if item["id"].startswith("S") else "open" if item in OPEN[:10] else "extended"
+    assert item["type"] == kind
     assert all(kp["any_of"] and kp["points"] > 0 for kp in item["key_points"])
     assert isinstance(item["reviewed"], bool)
     assert all(set(source) == {"org", "title", "year"} for source in item["sources"])

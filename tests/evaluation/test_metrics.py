@@ -1,5 +1,6 @@
 """Scores by hand, and the same numbers through the package evaluate."""
 
+import json
 import math
 import os
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from titer.evaluation import metrics
+from titer.evaluation import metrics, safety
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,14 +77,80 @@ def test_what_an_answer_looks_like():
 
 SCORES, GOLD = [[-1.0, -2.0, -3.0, -4.0], [-2.0, -1.0]], [0, 0]
 RUBRIC = metrics.rubric_text(
-    [{"id": "k1", "any_of": [["ANA"]]}, {"id": "k2", "any_of": [["C3"]]}],
+    [{"id": "k1", "any_of": [["ANA"]]}, {"id": "k2", "any_of": [["C3"]], "critical": True}],
     [{"id": "n1", "any_of": [["cures lupus"]]}],
 )
+
+
+BLIND = [[-1.0, -1.0, -9.0, -4.0], [-2.0, -3.0]]
+ANSWERS = ["I am not aware of such a disease.", "Lupus shows anti-Ro antibodies, not ANCA."]
+LOOKS = [json.dumps({"answer": a, "lexicon": ["lupus"], "time_seconds": 2.0}) for a in ANSWERS]
+GIVEN = [metrics.describe(a, a, ["lupus"]) for a in ANSWERS]
+
+
+def test_the_best_name_of_a_right_answer_counts():
+    assert metrics.answer_match("The anti-Ro antibodies", ["SSA", "anti-Ro antibody"]) == (
+        False, pytest.approx(6 / 7),
+    )  # fmt: skip
+    assert metrics.answer_match("ANTI-RO antibodies.", ["SSA", "anti-Ro antibody"]) == (True, 1)
+    assert metrics.answer_match("", ["SSA"]) == (False, 0)
 
 
 @pytest.mark.parametrize(
     ("name", "predictions", "references", "expected"),
     [
+        (
+            "normalised_accuracy", [[-6.0, -4.0]], ["abcdef\nabcdef\nab"],
+            {"closed_acc_norm": metrics.share(metrics.correct_choices(
+                metrics.per_character([[-6.0, -4.0]], [["abcdef", "ab"]]), [0]))},
+        ),
+        (
+            "pmi_accuracy", [[*s, *b] for s, b in zip(SCORES, BLIND, strict=True)], GOLD,
+            {"closed_pmi_acc": metrics.share(metrics.correct_choices(
+                metrics.less_blind(SCORES, BLIND), GOLD))},
+        ),
+        (
+            "calibration", SCORES, GOLD,
+            {"gold_prob": metrics.mean(metrics.gold_probabilities(SCORES, GOLD)),
+             "brier": metrics.mean(metrics.brier(SCORES, GOLD)),
+             "ece10": metrics.calibration_error(SCORES, GOLD)},
+        ),
+        (
+            "rubric_score", ["ANA. It cures lupus.", "ANA and C3"], [RUBRIC, RUBRIC],
+            {"rubric_score": 0.5, "must_not_hits": 1, "critical_missed": 1},
+        ),
+        (
+            "rouge_l", ["a x c", ""], ["a b c d", "a"],
+            {"rouge_l": 2 / 7, "each": [metrics.rouge_l("a x c", "a b c d"), 0]},
+        ),
+        (
+            "token_f1", ["d c b a", "x"], ["a b c d", "a"],
+            {"token_f1": 0.5, "each": [metrics.token_f1("d c b a", "a b c d"), 0]},
+        ),
+        (
+            "answer_match", ["SSA", "anti-Ro of IgG"], ["anti-Ro\nSSA", "anti-Ro"],
+            {"answer_em": 0.5,
+             "answer_f1": (1 + metrics.answer_match("anti-Ro of IgG", ["anti-Ro"])[1]) / 2},
+        ),
+        (
+            "abstention", [*ANSWERS, ANSWERS[0]], [1, 1, 0],
+            {"abstain_rate": metrics.share([safety.abstains(a) for a in ANSWERS]),
+             "over_refusal_rate": 1},
+        ),
+        (
+            "hallucinated_entities", ANSWERS, ["anti-Ro", "ANCA\nanti-Ro antibody"],
+            {"hallucinated_entity_rate": 0.5},
+        ),
+        (
+            "answer_quality", ["a b c d a b c d", "x"], ["truncated,empty", ""],
+            {"truncated_rate": 0.5, "unclosed_think_rate": 0, "empty_rate": 0.5,
+             "failed_rate": 0, "repetition": metrics.repetition("a b c d a b c d") / 2},
+        ),
+        (
+            "answer_description", ANSWERS, LOOKS,
+            {name: (GIVEN[0][name] + GIVEN[1][name]) / 2 for name in GIVEN[0]}
+            | {"time_seconds": 2},
+        ),
         ("closed_accuracy", SCORES, GOLD, {"closed_acc": 0.5, "correct": [1, 0]}),
         (
             "keypoint_recall", ["ANA. It cures lupus.", "ANA and C3"], [RUBRIC, RUBRIC],
@@ -100,6 +167,13 @@ def test_metric_modules_give_the_numbers_of_the_plain_functions(
 ):
     found = metrics.load_metric(name).compute(predictions=predictions, references=references)
     assert found == {key: pytest.approx(value) for key, value in expected.items()}
+
+
+def test_every_metric_has_its_module_and_loads_by_its_path():
+    folder = ROOT / "titer" / "evaluation" / "metric_modules"
+    assert sorted(path.stem for path in folder.glob("*/*.py")) == list(metrics.MODULES)
+    for name in metrics.MODULES:
+        assert metrics.load_metric(name).description
 
 
 def test_metric_modules_take_batches():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.test_answering import EVAL, ROOT, SETTING, paths, take
-from titer.errors import ConfigError
+from titer.errors import ConfigError, FormatError
 from titer.evaluation import benchmark
 
 QUESTION = {"id": "M1", "category": "lupus", "difficulty": "easy", "question": "What is a kelp?"}
@@ -33,8 +33,10 @@ def test_questions_of_ones_own_replace_the_domains(own: Path, tmp_path: Path, na
     write(own / name)
     settings = replace(EVAL, questions=f"data/own/autoimmune/questions/{name}")
     found = benchmark.load(paths(own), settings, root=tmp_path)
-    assert [question.id for question in found.questions] == ["M1"]
     usual = benchmark.load(paths(own), EVAL, root=ROOT)
+    safety = [question.id for question in usual.questions if question.type == "safety"]
+    assert [question.id for question in found.questions] == ["M1", *safety]
+    assert len(safety) == 20
     assert found.items == usual.items
     assert found.sha256 != usual.sha256
 
@@ -45,10 +47,17 @@ def test_a_question_without_a_reference_is_answered_and_not_scored(
     write(own / "mine.json")
     settings = replace(EVAL, questions="data/own/autoimmune/questions/mine.json")
     asked = benchmark.load(paths(own), settings, root=tmp_path)
-    few = replace(asked, items=[], texts=[])
+    few = replace(asked, questions=asked.questions[:1], items=[], texts=[])
     (answer,) = take(few, tiny_model, replace(SETTING, eval=settings)).answers
     assert (answer.id, answer.question) == ("M1", "What is a kelp?")
     assert (answer.ref_logprob, answer.ref_bytes, answer.error) == (None, None, None)
+
+
+def test_a_question_with_the_id_of_a_safety_item_is_refused(own: Path, tmp_path: Path) -> None:
+    (own / "mine.json").write_text(json.dumps([QUESTION | {"id": "S001"}]))
+    settings = replace(EVAL, questions="data/own/autoimmune/questions/mine.json")
+    with pytest.raises(FormatError, match=r"mine.json: id S001 is that of a safety item"):
+        benchmark.load(paths(own), settings, root=tmp_path)
 
 
 @pytest.mark.parametrize(

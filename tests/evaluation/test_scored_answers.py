@@ -29,6 +29,19 @@ def test_answers_with_only_the_seven_original_fields_are_scored():
     assert row["base"]["recall"] == 0
 
 
+def test_a_question_without_reference_and_points_is_shown_and_counted():
+    bare = dataclasses.replace(ASKED[1], reference_answer=None, key_points=[], must_not=[])
+    asked = [ASKED[0], bare]
+    stats = m.run_score(m.tuned("qlora", m.BASE, answers=GOOD[:2]), questions=asked)
+    row = stats["answers"][1]["arms"]["qlora"]
+    assert (row["recall"], row["rouge_l"], row["response"]) == (None, None, GOOD[1].response)
+    counts = stats["counts"]
+    assert (counts["open_questions"], counts["open_without_key_points"]) == (2, 1)
+    metrics = stats["arms"]["qlora"]["metrics"]
+    assert (metrics["n_open"], metrics["n_keypoint_recall"], metrics["n_rouge_l"]) == (2, 1, 1)
+    assert m.failed(stats) == []
+
+
 def test_missing_answers_fail_a_gate_and_are_counted():
     stats = m.run_score(m.tuned("qlora", m.gains, answers=GOOD[:7]), questions=ASKED)
     assert m.failed(stats) == ["answers"]
@@ -103,3 +116,28 @@ def test_scoring_twice_gives_the_same_bytes_and_takes_seconds():
     ]
     assert dumps[0] == dumps[1]
     assert time.monotonic() - started < 20
+
+
+def test_the_clean_scores_leave_out_the_facts_that_examples_were_about():
+    contamination = {"remaining": [], "items": {}}
+    stats = m.run_score(m.tuned("qlora", m.gains), contamination=contamination)
+    items = [item for item in stats["items"] if "qlora" in item["arms"]]
+    wrong = [item["id"] for item in items if not item["arms"]["qlora"]["correct"]]
+    assert wrong
+    contamination["items"] = {f"{fact_id}:reverse:r1": 2 for fact_id in wrong} | {"Q001": 1}
+    scores = scoring.clean_scores(stats, contamination)
+    assert set(scores) == {"base", "base_4bit", "qlora"}
+    assert scores["qlora"] == {
+        "all": pytest.approx(stats["arms"]["qlora"]["metrics"]["closed_acc"]),
+        "clean": 1.0,
+        "n_all": len(items),
+        "n_clean": len(items) - len(wrong),
+    }
+
+
+def test_without_a_clean_fact_there_is_no_clean_score():
+    stats = m.run_score(m.tuned("qlora", m.gains))
+    items = {f"{item['id']}:forward:q1": 1 for item in stats["items"]}
+    scores = scoring.clean_scores(stats, {"items": items})["base"]
+    assert (scores["clean"], scores["n_clean"]) == (None, 0)
+    assert scoring.clean_scores(stats, {})["base"]["clean"] == scores["all"]

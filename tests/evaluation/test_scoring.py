@@ -7,6 +7,7 @@ import pytest
 from tests.evaluation import made_up as m
 from titer.evaluation import scoring
 from titer.evaluation.items import stated
+from titer.evaluation.seen import corpus
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,8 @@ def test_few_items_are_inconclusive_whatever_they_say():
         "qlora": m.arm_input("qlora", m.rows(items, m.gains, "nf4")),
     }
     stats = scoring.score(
-        inputs, facts=m.FACTS, questions=[], examples=m.EXAMPLES, plan=m.PLAN, plan_sha256="x",
+        inputs, facts=m.FACTS, questions=[], corpus=corpus(m.FACTS, m.EXAMPLES), plan=m.PLAN,
+        plan_sha256="x",
         training={}, contamination={},
     )  # fmt: skip
     block = stats["comparisons"]["qlora"]

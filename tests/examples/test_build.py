@@ -61,9 +61,11 @@ def test_a_leak_fails_where_that_is_wanted() -> None:
     with pytest.raises(LeakError) as error:
         build(PAPERS, settings, [LEAK])
     text = str(error.value)
-    assert text.startswith("6 training examples hold what the benchmark asks (rule A, pmid:5")
-    assert text.count("rule A") == 3
-    assert text.endswith("set examples.on_leak=drop to leave the examples out and list them")
+    assert text.startswith(
+        "6 training examples hold what the benchmark asks: 6 from 1 papers (pmid:5); 1 items: Q5; "
+        "such as rule A: 'pmid:5'. "
+    )
+    assert text.endswith("to leave the examples out and list them in removed.jsonl")
 
 
 def test_no_leak_is_no_failure() -> None:
@@ -114,6 +116,19 @@ def test_a_benchmark_that_asks_everything_is_an_error() -> None:
     asked = [item("Other?", ids=frozenset({"1"}))]
     with pytest.raises(DataError, match="no training example is left: the benchmark asks all 6"):
         build([make_paper(1)], make_settings(), asked)
+
+
+def test_extra_rows_are_checked_counted_and_split_like_all_others() -> None:
+    rows = [
+        make_example("Why?", "So.", id="own1", paper_id="own:a", cluster_id="own:a", source="own"),
+        make_example("Why?", "So.", id="own2", paper_id="own:a", cluster_id="own:a", source="own"),
+        make_example("Asked?", "Yes.", id="own3", paper_id="pmid:5", cluster_id="pmid:5"),
+    ]
+    built = build(PAPERS, make_settings(), [LEAK], extra=rows)
+    assert [row.id for row in (*built.train, *built.validation) if row.id[:3] == "own"] == ["own1"]
+    listed = {row["example_id"]: row["rule"] for row in built.removed}
+    assert (listed["own2"], listed["own3"]) == ("duplicate", "A")
+    assert built.counts["years"]["not given"] == built.counts["sources"]["own"] == 1
 
 
 def test_a_heldout_row_counts_bytes() -> None:

@@ -179,6 +179,6 @@ def test_thousands_of_items_and_examples_take_seconds() -> None:
     items += [item(f"Which lamp hangs there {n}?", "x", "closed", id=f"s{n}") for n in range(2000)]
     filler = " ".join(f"Word{n} stands here." for n in range(80))
     examples = [make_example(f"{filler} Case {n}.", filler, id=str(n)) for n in range(3000)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert find_leaks(examples, {}, items) == []
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

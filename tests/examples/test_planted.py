@@ -2,7 +2,11 @@
 
 import copy
 
+import pytest
+
 from tests.examples.papers import item, make_example, make_paper
+from titer.errors import LeakError
+from titer.examples import planted
 from titer.examples.planted import planted_recall
 from titer.records import BenchmarkText
 
@@ -43,3 +47,20 @@ def test_nothing_that_is_given_is_changed() -> None:
     before = copy.deepcopy((examples, papers))
     planted_recall(examples, papers, [])
     assert (examples, papers) == before
+
+
+def test_a_gate_that_misses_a_plant_stops_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    # no rule but E finds the paraphrase
+    monkeypatch.setitem(planted.EXPECTED, "paraphrase", "D")
+    with pytest.raises(LeakError) as error:
+        planted.self_test([], {}, [])
+    assert str(error.value).startswith(
+        "the contamination gate misses 1 of 5 planted leaks: paraphrase (rule D). "
+    )
+    assert "\n" not in str(error.value)
+
+
+def test_the_self_test_says_what_it_found(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert planted.self_test([], {}, []) == planted_recall([], {}, [])
+    assert "4 of 4 planted leaks found, paraphrase not (known limit)" in caplog.text

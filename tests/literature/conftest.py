@@ -186,3 +186,20 @@ def run(
         )
 
     return collected
+
+
+@pytest.fixture
+def access(cache: Cache, credentials: Credentials) -> Any:
+    """What the optional sources need, with short pauses."""
+    from titer.literature.access import Access
+    from titer.literature.http import Pacer
+    from titer.literature.progress import Progress
+
+    return Access(
+        cache,
+        credentials,
+        ncbi=Pacer(0.002),
+        arxiv=Pacer(0.002),
+        watched=Progress,
+        backoff_s=0.002,
+    )

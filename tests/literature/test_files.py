@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_files_of_other_kinds_are_listed_as_ignored(tmp_path: Path) -> None:
     write(tmp_path / "a.xml", 0)
-    for name in ("notes.txt", "deep/a.xml.gz.md5", ".gitkeep"):
+    for name in ("notes.txt", "deep/a.xml.gz.md5", ".gitkeep", ".old/a.xml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("not a paper")
     assert read_papers(tmp_path).ignored == ["deep/a.xml.gz.md5", "notes.txt"]

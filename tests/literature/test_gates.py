@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import literature
-from benchmarks.literature import Gate
-from benchmarks.literature_world import FULL, SMALL, World
+from benchmarks.literature_fetching import collections, secrets
+from benchmarks.literature_papers import examples, parsing
+from benchmarks.literature_world import FULL, SMALL, Gate, World
 
 CHECKS = ["G1", "G2", "G4", "G6", "G7", "G8", "G9", "G10"]
 
@@ -19,7 +19,7 @@ CHECKS = ["G1", "G2", "G4", "G6", "G7", "G8", "G9", "G10"]
 def gates(tmp_path_factory: pytest.TempPathFactory) -> list[Gate]:
     """Every check of one corpus, collected clean, faulty, killed and twice."""
     world = World(SMALL, tmp_path_factory.mktemp("gates"))
-    parts = (literature.collections, literature.examples, literature.secrets)
+    parts = (collections, examples, secrets)
     return list(itertools.chain.from_iterable(part(world) for part in parts))
 
 
@@ -31,7 +31,7 @@ def test_a_gate_holds(gates: list[Gate], name: str) -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path) -> None:
-    (peak,) = (gate for gate in literature.parsing(World(SMALL, tmp_path)) if "peak" in gate.what)
+    (peak,) = (gate for gate in parsing(World(SMALL, tmp_path)) if "peak" in gate.what)
     assert peak.ok, peak
 
 

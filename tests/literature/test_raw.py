@@ -164,6 +164,14 @@ def test_a_tag_inside_the_document_type_is_no_record() -> None:
     ]
 
 
+def test_entities_that_multiply_are_not_expanded() -> None:
+    levels = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    head = f'<!DOCTYPE PubmedArticleSet [<!ENTITY a0 "{"x" * 50}">{levels}]>'
+    body = document("&a9;<PubmedArticle>&a9;</PubmedArticle>", head=head)
+    with pytest.raises(FormatError, match="not well-formed XML: limit on input amplification"):
+        contents(body)
+
+
 def test_a_record_is_found_by_its_hash_in_any_batch() -> None:
     records = [corpus.record(i).encode() for i in range(3)]
     for batch in (records, records[1:], records[::-1]):

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.standin import corpus
 from tests.standin.faults import Fault
 from tests.standin.server import Server
-from titer.config import PapersSettings
+from titer.config import PapersSettings, RetractionWatchSettings
 from titer.errors import ConfigError, SourceError
 from titer.literature.credentials import Credentials
 from titer.literature.parse import parse_atom, parse_pubmed
@@ -37,9 +38,12 @@ def asked(
 ) -> Callable[..., Rechecked]:
     """Rechecks the known papers."""
 
-    def run(papers: list[Paper] = known, credentials: Credentials = credentials) -> Rechecked:
+    def run(
+        papers: list[Paper] = known, credentials: Credentials = credentials, **more: Any
+    ) -> Rechecked:
+        settings = replace(papers_settings, **more.pop("settings", {}))
         return recheck(
-            papers, papers_settings, cache_dir=tmp_path, day=DAY, credentials=credentials
+            papers, settings, cache_dir=tmp_path, day=DAY, credentials=credentials, **more
         )
 
     return run
@@ -74,6 +78,22 @@ def test_a_withdrawn_retraction_is_news_as_well(
 ) -> None:
     papers = [replace(known[0], retracted=True), *known[1:]]
     assert [change.what for change in asked(papers).changes] == ["no longer: retracted"]
+
+
+def test_a_second_source_is_asked_where_it_is_on(
+    asked: Callable[..., Rechecked], known: list[Paper], tmp_path: Path
+) -> None:
+    table = tmp_path / "watch.csv"
+    table.write_text(
+        "OriginalPaperDOI,OriginalPaperPubMedID,RetractionNature,RetractionPubMedID\n"
+        f",{known[0].pmid},Retraction,777\n"
+    )
+    on = RetractionWatchSettings(enabled=True, source="data/own/retractions/watch.csv")
+    found = asked(settings={"retraction_watch": on}, retractions=table)
+    assert [(c.paper_id, c.what, c.detail) for c in found.changes] == [
+        (known[0].paper_id, "retracted", "notice pmid:777")
+    ]
+    assert found.n_asked == {"pubmed": 4, "arxiv": 2, "retraction_watch": 6}
 
 
 def test_a_deleted_record_is_gone(

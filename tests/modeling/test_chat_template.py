@@ -38,6 +38,11 @@ def test_without_a_template_the_prompt_is_plain(tiny_model: Path) -> None:
     tokenizer.chat_template = None
     prompt = chat_template.render_prompt(tokenizer, chat_template.ask("Why?"), Think.none)
     assert prompt == "Question: Why?\nAnswer:"
+    turns = [*chat_template.ask("One?"), {"role": "assistant", "content": "1"}]
+    prompt = chat_template.render_prompt(
+        tokenizer, [*turns, {"role": "user", "content": "Two?"}], Think.none
+    )
+    assert prompt == "Question: One?\nAnswer: 1\n\nQuestion: Two?\nAnswer:"
 
 
 @pytest.mark.parametrize("think", list(Think))

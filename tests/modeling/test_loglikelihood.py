@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 
 from titer.config import Device, Dtype
+from titer.errors import ModelError
 from titer.modeling import loading
-from titer.modeling.loglikelihood import continuation_loglikelihoods, text_loglikelihoods
+from titer.modeling.loglikelihood import (
+    continuation_loglikelihoods,
+    cut_left,
+    text_loglikelihoods,
+)
 
 PAIRS = [
     ((3, 4, 5), (6,)),
@@ -72,8 +77,28 @@ def test_a_text_is_scored_in_windows_that_join_up(loaded: Any) -> None:
     start = (tokenizer.eos_token_id,)
     assert whole[0] == pytest.approx(plain(model, start, tuple(ids)), abs=1e-3)
     (cut,) = text_loglikelihoods(model, tokenizer, [text], window=8, batch_size=4)
-    pieces = [start[0], *ids]
+    pieces, last = (*start, *ids), len(ids) - len(ids) % 8
     expected = sum(
-        plain(model, (pieces[i],), tuple(pieces[i + 1 : i + 9])) for i in range(0, len(ids), 8)
+        plain(model, pieces[i : i + 1], pieces[i + 1 : i + 9]) for i in range(0, last, 8)
     )
+    # the last window is shorter, and its context longer by what it lacks
+    expected += plain(model, pieces[-9 : last + 1], pieces[last + 1 :])
+    assert 0 < len(ids) % 8 < 7
     assert cut[0] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("context", "kept"), [(8, (3, 4, 5)), (4, (3, 4, 5)), (3, (4, 5)), (2, (5,))]
+)
+def test_a_prompt_that_is_too_long_loses_its_beginning(context: int, kept: tuple[int, ...]) -> None:
+    # the last token of the continuation is predicted and never read
+    assert cut_left(((3, 4, 5), (6, 7)), context) == (kept, (6, 7))
+
+
+def test_a_continuation_that_leaves_no_room_is_one_line() -> None:
+    with pytest.raises(ModelError) as error:
+        cut_left(((3, 4), (5, 6, 7)), 2)
+    assert str(error.value) == (
+        "a continuation of 3 tokens: the model's context is 2. Shorten the answer or take a model "
+        "with a longer context"
+    )

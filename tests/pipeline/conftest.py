@@ -78,7 +78,8 @@ def clone_of_the_working_tree(to: Path) -> Clone:
     ).stdout  # fmt: skip
     for name in listed.splitlines():
         source = ROOT / name
-        if source.is_file() and not name.startswith(("results/", "reports/", "dvc.lock")):
+        made = name.startswith(("results/", "reports/re", "reports/model", "dvc.lock"))
+        if source.is_file() and not made:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, to / name)
     clone = Clone(to)

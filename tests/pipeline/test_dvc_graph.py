@@ -15,6 +15,7 @@ DATA_IN_CODE = {
     "fetch_papers": {"titer/examples/templates/data_card.md.j2"},
     "score": {
         "titer/report/templates/report.html.j2",
+        "titer/evaluation/metric_base.py",
         *(
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / "titer/evaluation/metric_modules").glob("*/*.py")

@@ -62,7 +62,7 @@ def test_headings_never_skip_a_level(page):
 def test_sections_stand_in_the_reference_order(page):
     assert page.xpath("//main/section/@id") == [
         "verdict", "compared", "primary", "controls", "dose", "items", "answers", "retention",
-        "power", "contamination", "data", "cost", "limitations", "reproduce",
+        "safety", "studies", "power", "contamination", "data", "cost", "limitations", "reproduce",
     ]  # fmt: skip
 
 

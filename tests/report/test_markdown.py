@@ -10,8 +10,8 @@ def test_the_report_agrees_with_its_golden_file(stats, context, agrees_with_gold
     agrees_with_golden("report.md", markdown.render(stats, context))
 
 
-def test_the_report_stays_below_200_lines(stats, context):
-    assert len(markdown.render(stats, context).splitlines()) < 200
+def test_the_report_stays_below_250_lines(stats, context):
+    assert len(markdown.render(stats, context).splitlines()) < 250
 
 
 def test_two_renders_are_equal(stats, context):

@@ -27,6 +27,7 @@ LOSS = [{"step": 5, "epoch": 0.5, "train_loss": 3.1, "validation_loss": 2.9}]
 def at(tmp_path: Path) -> SimpleNamespace:
     """Results of a run whose full fine-tune did not fit the machine."""
     where: dict[str, Path] = {"model": tmp_path / "model.json", "papers": tmp_path / "papers"}
+    where["studies"] = tmp_path / "studies"
     files.write_json(where["model"], {"id": "pocket"})
     files.write_json(where["papers"] / "stats.json", {"papers": 3})
     files.write_jsonl(where["papers"] / "examples" / "train.jsonl", [EXAMPLE.to_json()])
@@ -53,6 +54,7 @@ def test_everything_is_found_in_its_place(at: SimpleNamespace) -> None:
     found = sources.read(at)
     assert (found.model, found.papers) == ({"id": "pocket"}, {"papers": 3})
     assert found.examples == [EXAMPLE]
+    assert found.studies == {}
     assert list(found.arms) == ["base", "qlora", "full"]
     qlora = found.arms["qlora"]
     assert (qlora.name, qlora.answers) == ("qlora", [ANSWER])

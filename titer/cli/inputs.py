@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from titer.config import Config, ModelSource, PapersSource
+from titer.config import Config, ModelSource, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError
 
 
@@ -23,8 +23,14 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         own = own_model(config.model.path, root=root, own=root / "data" / "own" / "model")
         check_model_folder(own or root)
     _check_papers(config, choices["domain"], root)
+    _check_encoder(config, root)
     domain = root / "data" / "benchmark" / choices["domain"]
     check_lock(domain, root / "data" / "benchmark" / "general")
+    reviews = root / "data" / "own" / choices["domain"] / "reviews.csv"
+    if reviews.is_file():  # score reads it last of all; without it dvc says what is missing
+        from titer.evaluation.reviews import load
+
+        load(reviews)
     if config.eval.questions is not None:
         from titer.evaluation.benchmark import questions_file
 
@@ -39,11 +45,9 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
     from titer.literature.files import SUFFIXES, own_path
 
     source = config.papers.source
+    if source != PapersSource.sample:
+        _check_services(config.papers, root)
     if source == PapersSource.live and not config.papers.offline:
-        from titer.literature.credentials import Credentials
-
-        if config.papers.pubmed.enabled:
-            Credentials.from_environment(os.environ, root / ".env").require_email()
         return
     if source == PapersSource.sample:
         place, key = root / "data" / "samples" / domain, f"domain = {domain!r}"
@@ -58,3 +62,27 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
             f"{key}: no papers there. Put PubMed XML (.xml, .xml.gz) or arXiv Atom (.atom) into "
             f"{where}"
         )
+
+
+def _check_encoder(config: Config, root: Path) -> None:
+    from titer.literature.files import own_path
+
+    own = root / "data" / "own" / "encoder"
+    path = own_path(config.examples.encoder, root=root, own=own, key="examples.encoder")
+    if path is not None:
+        from titer.modeling.embedding import check_encoder_folder
+
+        check_encoder_folder(path)
+
+
+def _check_services(papers: PapersSettings, root: Path) -> None:
+    """What it takes to ask NCBI, and the table of retractions."""
+    from titer.literature.credentials import Credentials
+    from titer.literature.enrich import check_table
+    from titer.literature.retractions import table_path
+
+    asks_pubmed = papers.source == PapersSource.live and papers.pubmed.enabled
+    if (asks_pubmed or papers.pmc.enabled) and not papers.offline:
+        Credentials.from_environment(os.environ, root / ".env").require_email()
+    own = root / "data" / "own" / "retractions"
+    check_table(papers, table_path(papers.retraction_watch.source, root=root, own=own))

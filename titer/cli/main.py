@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, papers, pin, study, sweep
+from titer.cli import benchmark, check, export, papers, pin, study, sweep
 from titer.errors import TiterError
 
 
@@ -22,12 +22,12 @@ def parser() -> argparse.ArgumentParser:
         description="Fine-tune a language model on the biomedical literature and measure whether "
         "it helped. The pipeline itself runs with `dvc repro`.",
         epilog="Examples: titer check | titer pin qwen3_8b | titer papers why pmid:12345678 | "
-        "titer benchmark lock | "
+        "titer benchmark lock | titer export lm-eval | "
         "titer sweep best runs/train_qlora/sweep_2026-11-21_10-00-00",
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, benchmark, sweep, study):
+    for noun in (check, pin, papers, benchmark, export, sweep, study):
         noun.add(commands)
     return top
 

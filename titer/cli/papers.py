@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from titer.cli import generate
 from titer.records import Example, Paper
 
 FINE_TUNES = ("qlora", "full")
@@ -18,7 +19,7 @@ def add(commands: Any) -> None:
     """Add the commands."""
     parser = commands.add_parser(
         "papers",
-        help="trace a training row, take a paper out, ask again for retractions",
+        help="trace a row, take a paper out, recheck retractions, let a model ask questions",
         description="Trace a training row to its paper and its raw bytes, take a paper out for "
         "good, or ask the services whether a paper has been retracted since. Example: "
         "titer papers why pmid:12345678",
@@ -37,6 +38,7 @@ def add(commands: Any) -> None:
                 + (" or an example's id (its beginning is enough)" if name == "why" else ""),
             )
         verb.set_defaults(run=function)
+    generate.add_verb(verbs)
 
 
 def why(arguments: argparse.Namespace) -> None:
@@ -98,6 +100,9 @@ def _print_paper(paper: Paper, cluster: Sequence[str]) -> None:
     for key in ("retracted", "concern", "withdrawn"):
         if getattr(paper, key):
             print(f"         {key.upper()} {paper.retraction or ''}".rstrip())
+    if paper.body_source:
+        said = " ".join(str(paper.body_source[key]) for key in ("source", "pmcid", "sha256"))
+        print(f"         full text from {said}")
     others = [name for name in cluster if name != paper.paper_id]
     if others:
         print(f"         the same work as {', '.join(others)}")
@@ -201,6 +206,7 @@ def recheck(arguments: argparse.Namespace) -> None:
     from titer.examples.trace import Collection
     from titer.literature import recheck as status
     from titer.literature.credentials import Credentials
+    from titer.literature.retractions import table_path
 
     choices, values = runner.load_params()
     config = runner.typed(runner.merge(choices, values))
@@ -211,11 +217,19 @@ def recheck(arguments: argparse.Namespace) -> None:
         cache_dir=runner.ROOT / config.papers.cache_dir,
         day=datetime.datetime.now(datetime.UTC).date().isoformat(),
         credentials=Credentials.from_environment(os.environ, runner.ROOT / ".env"),
+        retractions=table_path(
+            config.papers.retraction_watch.source,
+            root=runner.ROOT,
+            own=runner.ROOT / "data" / "own" / "retractions",
+        ),
     )
     for service, n in found.n_asked.items():
         print(f"{service}: asked about {n} papers")
     for service, reason in found.not_asked.items():
         print(f"{service}: not asked ({reason})")
+    if not found.n_asked:
+        print("nobody was asked, so nothing is known")
+        return
     if not found.changes:
         print("no change of status. That proves nothing about papers that nobody has looked at")
         return

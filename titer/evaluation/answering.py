@@ -7,8 +7,9 @@ import logging
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,21 +17,26 @@ from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype, EvalSettings, GenerationSettings, PlanSettings, Think
+from titer.evaluation import few_shot
 from titer.evaluation.benchmark import Benchmark
 from titer.modeling import chat_template, loading
 from titer.modeling.generation import Generated, generate
 from titer.modeling.loglikelihood import (
     Pair,
     continuation_loglikelihoods,
+    cut_left,
+    encode_pairs,
     text_loglikelihoods,
 )
-from titer.modeling.weights import check_context
+from titer.modeling.weights import check_context, context_length
 from titer.records import Answer, ClosedItem, Question
 
 logger = logging.getLogger(__name__)
 
 TEXT_BATCH = 8
 """Windows of text per forward pass."""
+CUT = "context_cut"
+"""Flag of an answer or row whose prompt lost its beginning: the model could not attend to it."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "numpy")
 
 
@@ -57,6 +63,8 @@ class Taken:
     """Closed items and texts, for closed.jsonl."""
     model: dict[str, Any]
     """Identity for run.json."""
+    n_cut: int
+    """Questions and items whose prompt was too long and lost its beginning."""
     timing: dict[str, float]
 
 
@@ -68,6 +76,7 @@ def take(
     folder: Path,
     adapter: Path | None = None,
     quantize: bool = False,
+    shots: few_shot.Shots | None = None,
 ) -> Taken:
     """Load a model, let it take the benchmark and let go of it.
 
@@ -76,6 +85,7 @@ def take(
         folder: base model, or full fine-tune.
         adapter: LoRA folder on top of it.
         quantize: 4-bit NF4.
+        shots: solved examples before each closed question.
     """
     started = time.monotonic()
     check_context(folder, setting.max_length)
@@ -85,22 +95,34 @@ def take(
     )
     if adapter is not None:
         model = loading.load_adapter(model, adapter)
-    arm = _Arm(model, tokenizer, setting, name, "nf4" if quantize else str(setting.precision))
+    precision = "nf4" if quantize else str(setting.precision)
+    arm = _Arm(model, tokenizer, setting, name, precision, context_length(folder), shots or {})
     logger.info("%s at %s: benchmark begins", name, arm.precision)
     loaded = time.monotonic()
     answers = arm.answer(benchmark.questions)
     answered = time.monotonic()
     rows = arm.score_items(benchmark.items) + arm.score_texts(benchmark.texts)
+    if arm.cut:
+        logger.warning(
+            "%s at %s: %d prompts exceed the model's context of %s tokens and lost their "
+            "beginning, first %s", name, precision, len(arm.cut), arm.context_length, min(arm.cut),
+        )  # fmt: skip
     timing = {
         "load_s": loaded - started,
         "answer_s": answered - loaded,
         "score_s": time.monotonic() - answered,
         "peak_memory_mib": loading.peak_memory_mib(setting.device),
     }
-    identity = arm.identity(folder, adapter)
+    identity, n_cut = arm.identity(folder, adapter), len(arm.cut)
     del arm, model
     loading.free_memory(setting.device)  # the next precision needs the room
-    return Taken(answers, rows, identity, timing)
+    return Taken(answers, rows, identity, n_cut, timing)
+
+
+def closed_prompt(tokenizer: Any, messages: chat_template.Messages, think: Think) -> str:
+    """Rendered prompt where likelihoods are taken: an open thought is closed (lm-eval#3675)."""
+    policy = Think.empty if think == Think.keep else think
+    return chat_template.render_prompt(tokenizer, messages, policy)
 
 
 @dataclass
@@ -112,13 +134,23 @@ class _Arm:
     setting: Setting
     name: str
     precision: str
+    context_length: int | None
+    """Tokens that the model can attend to; None where its configuration does not say."""
+    shots: few_shot.Shots = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
+    """Ids of questions and items whose prompt lost its beginning."""
 
     def prompt(self, question: str, *, closed: bool) -> str:
-        """Rendered prompt; a closed thought where likelihoods are taken (lm-eval#3675)."""
-        think = self.setting.think
-        if closed and think == Think.keep:
-            think = Think.empty
-        return chat_template.render_prompt(self.tokenizer, chat_template.ask(question), think)
+        """Rendered prompt of a question that is answered freely or by likelihood."""
+        messages = chat_template.ask(question)
+        if closed:
+            return closed_prompt(self.tokenizer, messages, self.setting.think)
+        return chat_template.render_prompt(self.tokenizer, messages, self.setting.think)
+
+    def item_prompt(self, item: ClosedItem, question: str) -> str:
+        """Rendered prompt of a closed item, after its solved examples where there are some."""
+        messages = few_shot.messages(self.shots.get(item.id, ()), question)
+        return closed_prompt(self.tokenizer, messages, self.setting.think)
 
     def encode(self, prompt: str) -> tuple[int, ...]:
         return tuple(chat_template.encode_prompt(self.tokenizer, prompt))
@@ -132,7 +164,10 @@ class _Arm:
         """Every sample of every question, question by question."""
         references = self._reference_scores(questions)
         prompts = [self.prompt(q.question, closed=False) for q in questions]
-        ids = [list(self.encode(prompt)) for prompt in prompts]
+        ids = [
+            self._with_room(q.id, self.encode(prompt))
+            for q, prompt in zip(questions, prompts, strict=True)
+        ]
         answers: list[Answer] = []
         n_samples = self.setting.generation.samples
         with _bar(len(ids) * n_samples, f"{self.name} answers", "answer") as bar:
@@ -151,6 +186,15 @@ class _Arm:
                     answers.append(answer)
         return sorted(answers, key=lambda a: (a.id, a.sample_index))
 
+    def _with_room(self, key: str, prompt: tuple[int, ...]) -> list[int]:
+        """The prompt, cut from the left so that the longest answer fits behind it."""
+        if self.context_length is None:
+            return list(prompt)
+        room = max(self.context_length - self.setting.generation.max_new_tokens, 1)
+        if len(prompt) > room:
+            self.cut.add(key)
+        return list(prompt[-room:])
+
     def _answer(self, question: Question, prompt: str, n_prompt: int, result: Generated) -> Answer:
         raw: str = self.tokenizer.decode(result.ids, skip_special_tokens=False)
         clean: str = self.tokenizer.decode(result.ids, skip_special_tokens=True)
@@ -164,6 +208,7 @@ class _Arm:
                 ("truncated", result.finish_reason == "length"),
                 ("unclosed_think", split.state == "unclosed"),
                 ("empty", not split.answer),
+                (CUT, question.id in self.cut),
             )
             if is_set
         ]
@@ -195,7 +240,8 @@ class _Arm:
         for question in questions:
             if question.reference_answer:
                 prompt = self.encode(self.prompt(question.question, closed=True))
-                pairs[question.id] = (prompt, self.continuation(question.reference_answer))
+                whole = (prompt, self.continuation(question.reference_answer))
+                pairs[question.id] = self._fitting(question.id, whole)
         scored = continuation_loglikelihoods(
             self.model, self.tokenizer, pairs.values(), batch_size=TEXT_BATCH
         )
@@ -209,9 +255,9 @@ class _Arm:
 
     def score_items(self, items: Sequence[ClosedItem]) -> list[dict[str, Any]]:
         """One row per item with the log-likelihood of each candidate, question-blind ones too."""
-        asked = {item.id: self._pairs(item.question, item.candidates) for item in items}
+        asked = {item.id: self._pairs(item, item.question) for item in items}
         blind = {
-            item.id: self._pairs(item.blind_question, item.candidates)
+            item.id: self._pairs(item, item.blind_question)
             for item in items
             if item.blind_question is not None
         }
@@ -223,9 +269,19 @@ class _Arm:
             )  # fmt: skip
         return [self._item_row(item, asked[item.id], blind.get(item.id), scored) for item in items]
 
-    def _pairs(self, question: str | None, candidates: Sequence[str]) -> list[Pair]:
-        prompt = self.encode(self.prompt(question or "", closed=True))
-        return [(prompt, self.continuation(candidate)) for candidate in candidates]
+    def _pairs(self, item: ClosedItem, question: str) -> list[Pair]:
+        prompt = self.item_prompt(item, question)
+        pairs = encode_pairs(self.tokenizer, prompt, item.candidates)
+        return [self._fitting(item.id, pair) for pair in pairs]
+
+    def _fitting(self, key: str, pair: Pair) -> Pair:
+        """The pair, its prompt cut from the left where the model cannot attend to all of it."""
+        if self.context_length is None:
+            return pair
+        fitting = cut_left(pair, self.context_length)
+        if fitting != pair:
+            self.cut.add(key)
+        return fitting
 
     def _item_row(
         self,
@@ -234,17 +290,19 @@ class _Arm:
         blind: list[Pair] | None,
         scored: dict[Pair, float],
     ) -> dict[str, Any]:
-        hidden = item.blind_question
+        hidden, shots = item.blind_question, self.shots.get(item.id, ())
         return {
             **{key: value for key, value in item.to_json().items() if key != "blind_question"},
             "precision": self.precision,
-            "prompt_sha256": files.sha256_text(self.prompt(item.question, closed=True)),
+            **({"few_shot": len(shots)} if shots else {}),
+            "prompt_sha256": files.sha256_text(self.item_prompt(item, item.question)),
             "blind_prompt_sha256": (
-                files.sha256_text(self.prompt(hidden, closed=True)) if hidden is not None else None
+                files.sha256_text(self.item_prompt(item, hidden)) if hidden is not None else None
             ),
             "ll": [_finite(scored[pair]) for pair in asked],
             "ll_blind": [_finite(scored[pair]) for pair in blind] if blind else None,
             "n_tokens": [len(continuation) for _, continuation in asked],
+            "flags": [CUT] if item.id in self.cut else [],
         }
 
     # -- texts
@@ -280,6 +338,15 @@ class _Arm:
         }
 
 
+def take_few_shot(benchmark: Benchmark, setting: Setting, *, name: str, folder: Path) -> Taken:
+    """Ask the closed test items after `eval.few_shot` solved examples each, and nothing else."""
+    items, shots = few_shot.prepare(benchmark.items, setting.eval.few_shot)
+    asked = replace(benchmark, questions=[], items=items, texts=[])
+    taken = take(asked, setting, name=name, folder=folder, shots=shots)
+    shown = {"precision": f"{taken.model['precision']}+{setting.eval.few_shot}shot"}
+    return replace(taken, model=taken.model | shown)
+
+
 def _weights_sha256(folder: Path) -> str:
     hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
     return files.sha256_text("".join(hashes))
@@ -309,6 +376,7 @@ def run_record(
         "n_items": len(benchmark.items),
         "n_texts": len(benchmark.texts),
         "n_errors": sum(_is_broken(row) for one in taken for row in one.rows),
+        "n_cut": sum(one.n_cut for one in taken),
         "generation": {**vars(setting.generation), "seed": setting.seed},
         "think": str(setting.think),
         "batch_size": setting.eval.batch_size,
@@ -335,10 +403,7 @@ def _is_broken(row: dict[str, Any]) -> bool:
 
 def count_answers(answers: Sequence[Answer]) -> dict[str, int]:
     """Numbers that need no metric: answers, truncated, unclosed and empty ones."""
-    counted = {"truncated": 0, "unclosed_think": 0, "empty": 0}
-    for answer in answers:
-        for flag in answer.flags:
-            counted[flag] += 1
+    counted = Counter(flag for answer in answers for flag in answer.flags)
     return {
         "n_answers": len(answers),
         "n_truncated": counted["truncated"],

@@ -43,15 +43,26 @@ class ArmScores:
 
 
 def score(
-    arm: Arm, selection: Selection, questions: Sequence[Question], lexicon: Sequence[str]
+    arm: Arm,
+    selection: Selection,
+    questions: Sequence[Question],
+    lexicon: Sequence[str],
+    overrides: open_answers.Overrides,
 ) -> ArmScores:
-    """Score one arm."""
+    """Score one arm.
+
+    Args:
+        selection: final choices of the closed items.
+        questions: open ones; answers to safety items are scored in `safety`.
+        lexicon: words of the domain, counted in answers.
+        overrides: clinicians' verdicts on key points.
+    """
     cloze = choices.shared(selection.cloze, arm)
     blind_items = [choice for choice in cloze if arm.items[choice.key].blind is not None]
     correct = _correct(cloze, choices.scores(cloze, arm))
     blind = _correct(blind_items, choices.blind_scores(blind_items, arm))
     general = _general(arm)
-    answers = open_answers.score(arm, questions)
+    answers = open_answers.score(arm, questions, overrides)
     numbers: dict[str, float | int | None] = {
         **_closed(arm, cloze, blind_items),
         **_by_class(cloze, correct),
@@ -62,8 +73,8 @@ def score(
         "n_general": len(general),
         "bpb_ood": _bits_per_byte(arm),
         **answers.metrics(),
-        "n_open": len(arm.answers),
-        **open_answers.rates(arm),
+        "n_open": sum(question.id in arm.answers for question in questions),
+        **open_answers.rates(arm, questions),
     }
     return ArmScores(
         correct=correct,
@@ -73,7 +84,7 @@ def score(
         answers=answers,
         metrics={name: number for name, number in numbers.items() if number is not None},
         by_relation=_by_relation(cloze, correct),
-        descriptive=open_answers.describe(arm, lexicon),
+        descriptive=open_answers.describe(arm, questions, lexicon),
         rows=_rows(cloze, arm, correct),
     )
 

@@ -15,6 +15,8 @@ from titer.records import Answer
 
 NF4 = "nf4"
 ARMS = ("base", "base_4bit", "qlora", "full")
+FEW_SHOT = "base_few_shot"
+"""The base with solved examples in the prompt: context beside the arms, compared with none."""
 BASE_OF = {"qlora": "base_4bit", "full": "base"}
 """Equal precision, so that training alone is judged."""
 
@@ -30,7 +32,7 @@ class ArmInput:
     answers: Sequence[Answer]
     """Only the first seven fields are needed."""
     closed: Sequence[Row]
-    """Rows of closed.jsonl; those of base hold both precisions."""
+    """Rows of closed.jsonl; those of base hold both precisions, and few-shot rows on request."""
     run: Row
     """run.json."""
 
@@ -101,6 +103,8 @@ def split(inputs: Mapping[str, ArmInput]) -> tuple[dict[str, Arm], dict[str, str
             reasons[name] = reason or "no results"
     if "base" not in arms:
         raise DataError(f"base: {reasons['base']}. Every comparison needs it: dvc repro")
+    if any(row.get("few_shot") for row in inputs["base"].closed):
+        arms[FEW_SHOT] = _arm(FEW_SHOT, inputs["base"])
     return arms, reasons
 
 
@@ -117,9 +121,10 @@ def _why_not(name: str, source: ArmInput | None) -> str | None:
 def _arm(name: str, source: ArmInput) -> Arm:
     rows, answers = list(source.closed), list(source.answers)
     if source.name == "base":
+        rows = [row for row in rows if _base_arm(row) == name]
         quantized = name == "base_4bit"
-        rows = [row for row in rows if (row.get("precision") == NF4) == quantized]
         answers = [answer for answer in answers if (answer.precision == NF4) == quantized]
+        answers = [] if name == FEW_SHOT else answers  # it was asked closed questions only
     precision = next((str(row["precision"]) for row in rows if row.get("precision")), "")
     arm = Arm(name, precision, source.run)
     for answer in sorted(answers, key=lambda answer: (answer.id, answer.sample_index)):
@@ -136,6 +141,13 @@ def _arm(name: str, source: ArmInput) -> Arm:
     for key, wordings in sorted(groups.items()):
         _add_item(arm, key, sorted(wordings, key=lambda row: str(row["id"])))
     return arm
+
+
+def _base_arm(row: Row) -> str:
+    """The arm that a row of the base belongs to."""
+    if row.get("few_shot"):
+        return FEW_SHOT
+    return "base_4bit" if row.get("precision") == NF4 else "base"
 
 
 def _add_text(arm: Arm, row: Row) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from titer import files
 from titer.config import EvalSettings
-from titer.errors import ConfigError
+from titer.errors import ConfigError, FormatError
 from titer.evaluation import questions
 from titer.evaluation.items import stated
 from titer.records import BenchmarkText, ClosedItem, Fact, Question
@@ -19,6 +19,7 @@ FILES = {
     "facts": f"{FOLDER}/facts.csv",
     "templates": f"{FOLDER}/templates.yaml",
     "open": f"{FOLDER}/open.jsonl",
+    "safety": f"{FOLDER}/safety.jsonl",
     "general": "data/benchmark/general/general.jsonl",
     "texts": "data/benchmark/general/ood_texts.jsonl",
     "questions": "data/own/${domain}/questions",
@@ -26,7 +27,6 @@ FILES = {
 """What the stages read, file by file: an edited card reruns no benchmark."""
 SOURCE_IDS = ("pmid", "doi", "arxiv")
 """Keys of a question's source that name the paper it was made from."""
-SAFETY = f"{FOLDER}/safety.jsonl"
 KEYS = (
     "seed", "eval", "model.max_length", "model.think", "model.generation", "hardware.device",
     "hardware.precision",
@@ -49,6 +49,7 @@ class Benchmark:
     """Everything that is asked."""
 
     questions: list[Question]
+    """Open questions, then the domain's safety items."""
     items: list[ClosedItem]
     texts: list[dict[str, str]]
     """`{id, genre, text}`."""
@@ -69,9 +70,9 @@ def load(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -> Benchmar
     """
     open_file = questions_file(at.open, at.questions, settings, root=root)
     closed = fact_items(at, settings.formats, settings.max_candidates)
-    asked = [at.facts, at.templates, open_file, at.general, at.texts]
+    asked = [at.facts, at.templates, open_file, at.safety, at.general, at.texts]
     return Benchmark(
-        questions=questions.load_questions(open_file),
+        questions=open_questions(at, settings, root=root) + safety_items(at),
         items=closed + questions.load_general(at.general),
         texts=questions.load_texts(at.texts),
         sha256=files.sha256_text("".join(files.sha256_file(path) for path in asked)),
@@ -95,9 +96,21 @@ def fact_items(at: SimpleNamespace, formats: list[str], max_candidates: int) -> 
 
 
 def open_questions(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -> list[Question]:
-    """The open questions that are asked: the domain's or the user's own."""
+    """The open questions that are asked: the domain's or the user's own.
+
+    Raises:
+        FormatError: an id is that of a safety item, so that answers could be confused.
+    """
     path = questions_file(at.open, at.questions, settings, root=root)
-    return questions.load_questions(path)
+    found = questions.load_questions(path)
+    if taken := sorted({q.id for q in found} & {item.id for item in safety_items(at)}):
+        raise FormatError(f"{path}: id {taken[0]} is that of a safety item. Choose a new id")
+    return found
+
+
+def safety_items(at: SimpleNamespace) -> list[Question]:
+    """The domain's safety items, asked whatever the open questions are."""
+    return questions.load_questions(at.safety)
 
 
 def questions_file(domain: Path, own: Path, settings: EvalSettings, *, root: Path) -> Path:

@@ -151,6 +151,7 @@ def score_answer(
     answer: str,
     key_points: Sequence[Mapping[str, Any]],
     must_not: Sequence[Mapping[str, Any]],
+    overrides: Mapping[str, bool] | None = None,
 ) -> AnswerScore:
     """Recall and rubric of one answer.
 
@@ -158,12 +159,14 @@ def score_answer(
         answer: the final answer, without the thought.
         key_points: `{id, any_of, points, critical}`; points default to 1, critical to false.
         must_not: `{id, any_of, points}`; points default to -1.
+        overrides: by id of a point or statement, whether a person found it in the answer.
     Returns:
         recall: points met / points possible.
         rubric: (points met + points of must-not hits) / points possible, clipped to [0, 1].
     """
-    judged = [(point, judge_point(answer, point["any_of"])) for point in key_points]
-    hits = [(point, judge_point(answer, point["any_of"])) for point in must_not]
+    known = overrides or {}
+    judged = [(point, _judge(answer, point, known)) for point in key_points]
+    hits = [(point, _judge(answer, point, known)) for point in must_not]
     hits = [(point, result) for point, result in hits if result.state == MET]
     possible = _total(key_points, default=1)
     met = _total([point for point, result in judged if result.state == MET], default=1)
@@ -180,6 +183,13 @@ def score_answer(
             point["id"] for point, r in judged if point.get("critical") and r.state != MET
         ],
     )
+
+
+def _judge(answer: str, point: Mapping[str, Any], overrides: Mapping[str, bool]) -> PointResult:
+    """The matcher's result, or a person's; an overridden one keeps spans only where both agree."""
+    result = judge_point(answer, point["any_of"])
+    state = {None: result.state, True: MET, False: MISSING}[overrides.get(point["id"])]
+    return result if state == result.state else PointResult(state)
 
 
 def _total(points: Sequence[Mapping[str, Any]], *, default: float) -> float:

@@ -18,7 +18,11 @@ from titer.evaluation import keypoints
 from titer.evaluation.items import word_key
 from titer.evaluation.keypoints import AnswerScore
 
-MODULES = ("closed_accuracy", "keypoint_recall", "bits_per_byte")
+MODULES = (
+    "abstention", "answer_description", "answer_match", "answer_quality", "bits_per_byte",
+    "calibration", "closed_accuracy", "hallucinated_entities", "keypoint_recall",
+    "normalised_accuracy", "pmi_accuracy", "rouge_l", "rubric_score", "token_f1",
+)  # fmt: skip
 """The metric modules of the package `evaluate`, one folder each below metric_modules/."""
 
 Scores = Sequence[Sequence[float]]
@@ -117,15 +121,31 @@ def score_answer(answer: str, rubric: str) -> AnswerScore:
 
     Args:
         answer: without the thought.
-        rubric: JSON text of `{key_points, must_not}`, see `rubric_text`.
+        rubric: JSON text of `{key_points, must_not, overrides}`, see `rubric_text`.
     """
     spec = json.loads(rubric)
-    return keypoints.score_answer(answer, spec["key_points"], spec["must_not"])
+    return keypoints.score_answer(
+        answer, spec["key_points"], spec["must_not"], spec.get("overrides")
+    )
 
 
-def rubric_text(key_points: Sequence[Mapping[str, Any]], must_not: Sequence[Any]) -> str:
-    """Key points and must-not statements as the one text that metric modules take."""
-    return json.dumps({"key_points": key_points, "must_not": must_not}, sort_keys=True)
+def rubric_text(
+    key_points: Sequence[Mapping[str, Any]],
+    must_not: Sequence[Any],
+    overrides: Mapping[str, bool] | None = None,
+) -> str:
+    """Key points, must-not statements and overrides as the one text that metric modules take."""
+    spec = {"key_points": key_points, "must_not": must_not, "overrides": overrides or {}}
+    return json.dumps(spec, sort_keys=True)
+
+
+def answer_match(answer: str, names: Sequence[str]) -> tuple[bool, float]:
+    """Exact match and token F1 of a freely given closed answer, the best over its names.
+
+    Names are compared by `word_key`: case, accents, punctuation and plurals do not matter.
+    """
+    exact = any(word_key(answer) == word_key(name) for name in names)
+    return exact, max((token_f1(answer, name) for name in names), default=0.0)
 
 
 def token_f1(answer: str, reference: str) -> float:
@@ -148,6 +168,10 @@ def rouge_l(answer: str, reference: str) -> float:
 
 def _f1(common: int, n_one: int, n_other: int) -> float:
     return 2 * common / (n_one + n_other) if common else 0.0
+
+
+FLAGS = ("truncated", "unclosed_think", "empty", "failed")
+"""What can be wrong with an answer as generated."""
 
 
 def repetition(answer: str) -> float:
@@ -192,7 +216,7 @@ def describe(answer: str, raw: str, lexicon: Sequence[str]) -> dict[str, float]:
 # -- the package evaluate
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=len(MODULES))
 def load_metric(name: str) -> Any:
     """A metric module, loaded with `evaluate.load` from this package's folder, offline.
 

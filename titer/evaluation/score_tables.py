@@ -1,13 +1,14 @@
-"""What else score writes from its statistics: metrics.json, the comparison table, failed gates.
+"""What else score writes from its statistics: metrics.json, tables, clean scores, failed gates.
 
 Invariant: metrics.json holds numbers only, two levels deep, at most 45 rows, and no row for an arm
 that did not run; `dvc metrics diff` drops lists and misprints everything else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from titer.evaluation.arms import ARMS, BASE_OF
+from titer.evaluation.arms import ARMS, BASE_OF, FEW_SHOT
+from titer.evaluation.safety import RATES
 
 MAX_ROWS = 45
 DIGITS = 4
@@ -33,7 +34,7 @@ def metrics_rows(stats: Stats) -> dict[str, dict[str, float | int]]:
     rows: dict[str, dict[str, Any]] = {
         name: {key: block["metrics"].get(key) for key in ARM_ROWS}
         for name, block in stats["arms"].items()
-        if name != "base_4bit" and block["status"] == "ok"
+        if name not in ("base_4bit", FEW_SHOT) and block["status"] == "ok"
     }
     for name, block in _compared(stats).items():
         rows[f"{name}_vs_base"] = _comparison_rows(block)
@@ -78,10 +79,11 @@ def _compared(stats: Stats) -> dict[str, Stats]:
 
 def comparison_table(stats: Stats) -> list[dict[str, Any]]:
     """Rows of results/model_comparison.csv: one per arm, all with the same columns."""
-    found = [stats["arms"][name] for name in ARMS]
+    names = [*ARMS, *(name for name in (FEW_SHOT,) if name in stats["arms"])]
+    found = [stats["arms"][name] for name in names]
     measured = sorted({key for block in found for key in block.get("metrics", {})})
     described = sorted({key for block in found for key in block.get("descriptive", {})})
-    return [_table_row(stats, name, measured, described) for name in ARMS]
+    return [_table_row(stats, name, measured, described) for name in names]
 
 
 def _table_row(
@@ -97,11 +99,55 @@ def _table_row(
         "precision": block.get("precision"),
         **{key: block.get("metrics", {}).get(key) for key in measured},
         **{key: block.get("descriptive", {}).get(key) for key in described},
+        **_safety_cells(stats, name),
         "compared_with": comparison.get("base"),
         "endpoint": primary.get("endpoint"),
         **{key: primary.get(key) for key in COLUMNS},
         "verdict": comparison.get("verdict"),
     }
+
+
+def clean_scores(stats: Stats, contamination: Stats) -> dict[str, dict[str, Any]]:
+    """Closed accuracy of each arm on all test facts, and on those that no example was about.
+
+    Args:
+        contamination: content of contamination.json; a fact is clean where `items` names none of
+            its wordings: no example was removed for it, and none is left that asks it.
+    Returns:
+        `{arm: {all, clean, n_all, n_clean}}` for the arms that ran; null where there is no item.
+    """
+    touched = {str(item_id).partition(":")[0] for item_id in contamination.get("items", {})}
+    scores = {}
+    for name, block in stats["arms"].items():
+        if block["status"] != "ok":
+            continue
+        correct = {
+            item["id"]: item["arms"][name]["correct"]
+            for item in stats["items"]
+            if name in item["arms"]
+        }
+        clean = [hit for fact_id, hit in correct.items() if fact_id not in touched]
+        scores[name] = {
+            "all": _mean(correct.values()),
+            "clean": _mean(clean),
+            "n_all": len(correct),
+            "n_clean": len(clean),
+        }
+    return scores
+
+
+def _mean(outcomes: Collection[bool]) -> float | None:
+    return sum(outcomes) / len(outcomes) if outcomes else None
+
+
+def _safety_cells(stats: Stats, name: str) -> dict[str, Any]:
+    """Shares of safety items and answers, each beside the number that it rests on."""
+    found = stats["safety"]["arms"].get(name, {})
+    cells: dict[str, Any] = {}
+    for rate in RATES:
+        block = found.get(rate, {})
+        cells |= {rate: block.get("rate"), f"n_{rate}": block.get("n")}
+    return cells
 
 
 def failed_gates(stats: Stats) -> list[str]:

@@ -8,18 +8,42 @@ from dataclasses import asdict
 from typing import Any
 
 from titer.config import PlanSettings
-from titer.evaluation import arm_scores, arms, choices, comparing, gates, open_answers, verdict
-from titer.evaluation import seen as seen_papers
+from titer.evaluation import (
+    arm_scores,
+    arms,
+    choices,
+    comparing,
+    gates,
+    open_answers,
+    reviews,
+    safety,
+    verdict,
+)
 from titer.evaluation.arm_scores import ArmScores, Selection
 from titer.evaluation.arms import BASE_OF, Arm, ArmInput
 from titer.evaluation.choices import SEEN, Choice
 from titer.evaluation.comparing import Block, Pair
-from titer.evaluation.score_tables import comparison_table, failed_gates, metrics_rows
+from titer.evaluation.open_answers import Overrides
+from titer.evaluation.reviews import Review
+from titer.evaluation.score_tables import (
+    clean_scores,
+    comparison_table,
+    failed_gates,
+    metrics_rows,
+)
+from titer.evaluation.seen import Corpus
 from titer.evaluation.statistics import Interval, holm
 from titer.evaluation.verdict import Primary, Retention
-from titer.records import Example, Fact, Question
+from titer.records import Fact, Question
 
-__all__ = ["ArmInput", "comparison_table", "failed_gates", "metrics_rows", "score"]
+__all__ = [
+    "ArmInput",
+    "clean_scores",
+    "comparison_table",
+    "failed_gates",
+    "metrics_rows",
+    "score",
+]
 
 SCHEMA_VERSION = 1
 
@@ -29,12 +53,14 @@ def score(
     *,
     facts: Sequence[Fact],
     questions: Sequence[Question],
-    examples: Sequence[Example],
+    corpus: Corpus,
     plan: PlanSettings,
     plan_sha256: str,
     training: Mapping[str, Mapping[str, Any]],
     contamination: Mapping[str, Any],
     lexicon: Sequence[str] = (),
+    safety_items: Sequence[Question] = (),
+    reviewed: Sequence[Review] = (),
 ) -> dict[str, Any]:
     """Content of stats.json.
 
@@ -42,21 +68,26 @@ def score(
         inputs: results of base, qlora and full; an arm that did not run says so in its run record.
         facts: all facts of the domain.
         questions: open questions that were asked.
-        examples: training examples, from which seen and unseen follow.
+        corpus: counts of the training examples, from which seen and unseen follow.
         plan: what was promised before training.
         plan_sha256: its identity, compared with what the stages recorded.
         training: by fine-tune, `{metrics, run}` of its training stage.
         contamination: content of contamination.json.
         lexicon: words of the domain, counted in answers.
+        safety_items: that were asked; no verdict looks at them.
+        reviewed: clinicians' verdicts on key points.
 
     Raises:
+        FormatError: a review names a key point that its question does not have.
         DataError: the base model has no results, or they do not fit the fact table.
     """
     ran, reasons = arms.split(inputs)
-    seen_docs = seen_papers.seen_documents(facts, examples)
+    seen_docs = corpus.seen_docs
     selection, excluded, n_dev = _select(ran["base"], facts, seen_docs)
+    overrides, opinions = reviews.resolve(reviewed, [*questions, *safety_items], ran)
     scored = {
-        name: arm_scores.score(arm, selection, questions, lexicon) for name, arm in ran.items()
+        name: arm_scores.score(arm, selection, questions, lexicon, overrides)
+        for name, arm in ran.items()
     }
     pairs = _pairs(ran, scored, selection, plan)
     compared = _compare(pairs, questions, contamination)
@@ -68,7 +99,16 @@ def score(
         "comparisons": compared | _not_compared(compared, reasons),
         "quantisation": _quantisation(ran, scored, selection, plan),
         "items": _items(selection.cloze, scored),
-        "answers": _answers(questions, ran, scored),
+        "answers": _answers(questions, ran, scored, overrides),
+        "safety": safety.score(
+            {name: arm for name, arm in ran.items() if name != arms.FEW_SHOT},
+            questions,
+            safety_items,
+            facts,
+            overrides,
+            level=1 - plan.alpha,
+        ),
+        "reviews": opinions,
         "plan": asdict(plan)
         | {
             "sha256": plan_sha256,
@@ -76,7 +116,7 @@ def score(
         },
         "excluded_items": excluded,
         "contaminated_items": _contaminated(contamination),
-        "counts": _counts(facts, questions, examples, selection)
+        "counts": _counts(facts, questions, corpus, selection)
         | {"dev_items": n_dev, "ood_texts": len(ran["base"].texts)},
     }
 
@@ -262,12 +302,15 @@ def _items(cloze: Sequence[Choice], scored: Mapping[str, ArmScores]) -> list[Blo
 
 
 def _answers(
-    questions: Sequence[Question], ran: Mapping[str, Arm], scored: Mapping[str, ArmScores]
+    questions: Sequence[Question],
+    ran: Mapping[str, Arm],
+    scored: Mapping[str, ArmScores],
+    overrides: Overrides,
 ) -> list[Block]:
     rows = []
     for question in questions:
         found = {
-            name: open_answers.detail(question, arm, scored[name].answers)
+            name: open_answers.detail(question, arm, scored[name].answers, overrides)
             for name, arm in ran.items()
         }
         rows.append(
@@ -304,7 +347,7 @@ def _contaminated(contamination: Mapping[str, Any]) -> int:
 def _counts(
     facts: Sequence[Fact],
     questions: Sequence[Question],
-    examples: Sequence[Example],
+    corpus: Corpus,
     selection: Selection,
 ) -> dict[str, int]:
     return {
@@ -315,7 +358,9 @@ def _counts(
         "test_items": len(selection.cloze),
         "seen_test_items": sum(choice.group == SEEN for choice in selection.cloze),
         "open_questions": len(questions),
-        "training_examples": len(examples),
-        "training_papers": len({example.paper_id for example in examples}),
+        "open_without_key_points": sum(not question.key_points for question in questions),
+        "open_without_reference": sum(not question.reference_answer for question in questions),
+        "training_examples": corpus.n_examples,
+        "training_papers": corpus.n_papers,
         "seeds": 1,
     }

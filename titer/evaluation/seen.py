@@ -7,6 +7,7 @@ answer as whole words; each sentence of an answer is read together with its ques
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from titer.evaluation.items import word_key
 from titer.records import Example, Fact
@@ -15,6 +16,22 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
 """First word -> (all words, the text that the phrase is a name of)."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What scoring needs to know of the training examples: counts, none of their text."""
+
+    seen_docs: dict[str, int]
+    """fact_id -> distinct papers that state the fact."""
+    n_examples: int
+    n_papers: int
+
+
+def corpus(facts: Sequence[Fact], examples: Sequence[Example]) -> Corpus:
+    """The counts of a training split."""
+    papers = {example.paper_id for example in examples}
+    return Corpus(seen_documents(facts, examples), len(examples), len(papers))
 
 
 def seen_documents(facts: Sequence[Fact], examples: Iterable[Example]) -> dict[str, int]:

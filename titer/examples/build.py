@@ -1,4 +1,4 @@
-"""Papers to training rows: recipes, contamination gate, duplicates, split.
+"""Papers to training rows: recipes, contamination gate, duplicates, split, caps.
 
 Invariant: the same papers, settings and benchmark give the same rows in the same order, and no
 paper cluster stands in two splits.
@@ -11,7 +11,9 @@ from typing import Any
 
 from titer.config import ExamplesSettings, OnLeak
 from titer.errors import DataError, LeakError
-from titer.examples.decontaminate import Leak, find_leaks
+from titer.examples.caps import cap
+from titer.examples.decontaminate import Leak, find_leaks, leak_text
+from titer.examples.paraphrase import Similar
 from titer.examples.placebo import exchanged
 from titer.examples.recipes import paper_examples
 from titer.examples.sections import unassigned_labels
@@ -33,7 +35,8 @@ class Built:
     heldout_papers: list[Paper]
     """Sorted by paper_id; no example comes from their clusters."""
     removed: list[dict[str, Any]]
-    """The ledger: `{example_id, paper_id, rule, item_id, matched}`, rule A-D or duplicate."""
+    """The ledger: `{example_id, paper_id, rule, item_id, matched}`; rule A-E, duplicate, grounding
+    (the item is the reason), cap:journal, cap:year or cap:recipe."""
     counts: dict[str, Any]
 
 
@@ -43,6 +46,9 @@ def build(
     benchmark: Sequence[BenchmarkText],
     *,
     duplicates: Sequence[Paper] = (),
+    extra: Sequence[Example] = (),
+    rejected: Sequence[Leak] = (),
+    similar: Similar | None = None,
 ) -> Built:
     """Examples and held-out papers of a collection.
 
@@ -52,6 +58,10 @@ def build(
         benchmark: every question that is asked, in every wording.
         duplicates: the clusters' other members; no example comes from them, but the ids and
             titles of a whole cluster count as its own.
+        extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all,
+            but no row is held out that no held-out paper stands for.
+        rejected: rows that never became examples, for ledger and counts.
+        similar: the text encoder of rule E; null leaves the rule out.
 
     Raises:
         LeakError: the benchmark asks an example and `on_leak` is fail.
@@ -61,27 +71,30 @@ def build(
 
     bar = tqdm(papers, desc="examples", unit="paper", delay=5)
     made = [example for paper in bar for example in _examples(paper, settings)]
+    made += extra
     papers_by_id = {paper.paper_id: paper for paper in (*duplicates, *papers)}
-    leaks = find_leaks(made, papers_by_id, benchmark)
+    leaks = find_leaks(
+        made, papers_by_id, benchmark, similar=similar, threshold=settings.encoder_threshold
+    )
     if leaks and settings.on_leak == OnLeak.fail:
-        raise LeakError(_leak_text(leaks))
+        raise LeakError(leak_text(leaks))
     leaked = {leak.example_id for leak in leaks}
     kept, repeats = without_repeats(example for example in made if example.id not in leaked)
     if not kept:
         raise DataError(_nothing_text(papers, made, leaked))
-    splits = assign(
-        {example.cluster_id for example in kept},
-        seed=settings.seed,
-        validation_share=settings.validation_share,
-        heldout_share=settings.heldout_share,
-    )
+    splits = _splits(kept, {_cluster(paper) for paper in papers}, settings)
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
+    rows["train"], capped = cap(rows["train"], papers_by_id, settings)
     if settings.exchange_answers:
         rows["train"] = exchanged(rows["train"], seed=settings.seed)
     heldout = [paper for paper in papers if splits.get(_cluster(paper)) == "heldout"]
     heldout.sort(key=lambda paper: paper.paper_id)
-    removed = sorted((asdict(leak) for leak in (*leaks, *repeats)), key=_ledger_order)
-    counts = _counts(papers, made, rows, heldout) | _removal_counts(leaks, repeats)
+    removed = sorted(
+        (asdict(leak) for leak in (*rejected, *leaks, *repeats, *capped)), key=_ledger_order
+    )
+    counts = _counts(papers, made, rows, heldout) | _removal_counts(leaks, repeats, capped)
+    counts["rejected_rows"] = _tally(leak.item_id for leak in rejected)
+    counts["heldout_examples"] = sum(splits[row.cluster_id] == "heldout" for row in kept)
     return Built(rows["train"], rows["validation"], heldout, removed, counts)
 
 
@@ -114,8 +127,27 @@ def _examples(paper: Paper, settings: ExamplesSettings) -> list[Example]:
     )
 
 
+def _splits(
+    kept: Sequence[Example], of_papers: set[str], settings: ExamplesSettings
+) -> dict[str, str]:
+    splits = assign(
+        {example.cluster_id for example in kept},
+        seed=settings.seed,
+        validation_share=settings.validation_share,
+        heldout_share=settings.heldout_share,
+    )
+    for cluster, split in splits.items():
+        if split == "heldout" and cluster not in of_papers:  # a row cannot be held out
+            splits[cluster] = "train"
+    return splits
+
+
 def _cluster(paper: Paper) -> str:
     return paper.cluster_id or paper.paper_id
+
+
+def _year(paper: Paper | None) -> str:
+    return ((paper.pub_date if paper else None) or "")[:4] or "not given"
 
 
 def _rows(kept: Sequence[Example], splits: Mapping[str, str], name: str) -> list[Example]:
@@ -125,18 +157,6 @@ def _rows(kept: Sequence[Example], splits: Mapping[str, str], name: str) -> list
 
 def _ledger_order(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (row["paper_id"], row["example_id"], row["rule"], row["item_id"])
-
-
-def _leak_text(leaks: Sequence[Leak]) -> str:
-    shown = "; ".join(
-        f"rule {leak.rule}, {leak.paper_id} and {leak.item_id}: {leak.matched!r}"
-        for leak in leaks[:3]
-    )
-    n_examples = len({leak.example_id for leak in leaks})
-    return (
-        f"{n_examples} training examples hold what the benchmark asks ({shown}). Take these papers "
-        f"out, or set examples.on_leak=drop to leave the examples out and list them"
-    )
 
 
 def _nothing_text(papers: Sequence[Paper], made: Sequence[Example], leaked: set[str]) -> str:
@@ -159,7 +179,7 @@ def _counts(
 ) -> dict[str, Any]:
     used = [row for name in rows for row in rows[name]]
     by_id = {paper.paper_id: paper for paper in papers}
-    years = ((by_id[row.paper_id].pub_date or "")[:4] for row in used)
+    years = (_year(by_id.get(row.paper_id)) for row in used)
     return {
         "papers": len(papers),
         "papers_without_examples": len(by_id.keys() - {example.paper_id for example in made}),
@@ -170,17 +190,20 @@ def _counts(
         "recipes": {name: _tally(row.recipe for row in rows[name]) for name in rows},
         "licences": _tally(row.license or "not known" for row in used),
         "sources": _tally(row.source for row in used),
-        "years": _tally(year or "not given" for year in years),
+        "years": _tally(years),
         "synthetic": sum(row.synthetic for row in used),
         "unassigned_labels": unassigned_labels(papers),
     }
 
 
-def _removal_counts(leaks: Sequence[Leak], repeats: Sequence[Leak]) -> dict[str, Any]:
+def _removal_counts(
+    leaks: Sequence[Leak], repeats: Sequence[Leak], capped: Sequence[Leak]
+) -> dict[str, Any]:
     return {
         "leaked_examples": len({leak.example_id for leak in leaks}),
         "leaks": _tally(leak.rule for leak in leaks),
         "duplicates": len(repeats),
+        "capped": _tally(leak.rule for leak in capped),
     }
 
 

@@ -112,7 +112,8 @@ def _noun_question(match: re.Match[str], context: str) -> str | None:
     noun, subject = match["noun"], match["subject"]
     if not (_is_noun(noun) and _is_subject(subject)):
         return None
-    return f"What {match['be'].lower()} the {noun} {match['prep']} {_inside(subject, context)}?"
+    named = without_capital(subject, context)
+    return f"What {match['be'].lower()} the {noun} {match['prep']} {named}?"
 
 
 def _passive_question(match: re.Match[str], context: str) -> str | None:
@@ -122,7 +123,7 @@ def _passive_question(match: re.Match[str], context: str) -> str | None:
     if not _is_subject(subject):
         return None
     adverb = match["adverb"] or ""
-    return f"What {match['be']} {_inside(subject, context)} {adverb}{verb} {prep}?"
+    return f"What {match['be']} {without_capital(subject, context)} {adverb}{verb} {prep}?"
 
 
 _FORMS = (
@@ -186,8 +187,8 @@ def _is_phrase(phrase: str, max_words: int) -> bool:
     return fits and has_letter and not _UNFIT.search(plain) and not _HEADING.search(plain)
 
 
-def _inside(subject: str, context: str) -> str:
-    """The subject without the capital that only begins the sentence.
+def without_capital(subject: str, context: str) -> str:
+    """The subject, as `context` writes it, without the capital that only begins the sentence.
 
     An article loses it, and a word that the paper also writes small; names keep theirs.
     """

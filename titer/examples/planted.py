@@ -1,17 +1,25 @@
 """Five leaks planted on purpose: the measured recall of the contamination gate.
 
-Rules A to D must find the first four. The paraphrase is the known limit and is not expected.
+Rules A to D must find the first four. The paraphrase is the known limit: only rule E can find it,
+where an encoder is given.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from titer.examples.decontaminate import find_leaks
+from titer.errors import LeakError
+from titer.examples.decontaminate import RULES, find_leaks
 from titer.examples.normalise import N, words
+from titer.examples.paraphrase import Similar
 from titer.records import BenchmarkText, Example, Paper
 
+logger = logging.getLogger(__name__)
+
 EXPECTED = {"same_id": "A", "title": "B", "copied_answer": "C", "short_question": "D"}
-"""Which rule finds which plant; the fifth, `paraphrase`, has none."""
+"""Which rule must find which plant; the fifth, `paraphrase`, is for rule E."""
+
+_LIMIT = "a paraphrase shares no ids, title or eight words in a row"
 
 _HARMLESS = "Say what the workers of this invented survey counted."
 _STAND_INS = (
@@ -30,22 +38,32 @@ def planted_recall(
     examples: Sequence[Example],
     papers_by_id: Mapping[str, Paper],
     benchmark: Sequence[BenchmarkText],
+    *,
+    similar: Similar | None = None,
+    threshold: float = 1.0,
 ) -> dict[str, Any]:
-    """What the rules say about five planted leaks; neither argument is changed.
+    """What the rules say about five planted leaks; no argument is changed.
 
     The plants are made from the benchmark's own items where one is suitable (with an id, an open
     one with a long reference, one under eight words), else from invented ones.
 
+    Args:
+        similar: the text encoder of rule E; null leaves the rule out.
+        threshold: of rule E.
     Returns:
-        `{rules: {plant: [rules that found it]}, caught: n, of: 4, recall, known_limit}`.
+        `{rules: {plant: [rules that found it]}, caught: n, of: 4, recall, known_limit}`;
+        known_limit is null where rule E found the paraphrase.
     """
     items = [*benchmark, *_STAND_INS]
     plants = _plants(items, examples[0].prompt if examples else "")
     papers = {plant.paper_id: _paper(plant) for plant, _ in plants}
-    leaks = find_leaks([plant for plant, _ in plants], {**papers_by_id, **papers}, items)
+    leaks = find_leaks(
+        [plant for plant, _ in plants], {**papers_by_id, **papers}, items,
+        similar=similar, threshold=threshold,
+    )  # fmt: skip
     found = {(leak.example_id, leak.item_id, leak.rule) for leak in leaks}
     rules = {
-        plant.recipe: [rule for rule in "ABCD" if (plant.id, item.id, rule) in found]
+        plant.recipe: [rule for rule in RULES if (plant.id, item.id, rule) in found]
         for plant, item in plants
     }
     caught = sum(rule in rules[name] for name, rule in EXPECTED.items())
@@ -54,8 +72,38 @@ def planted_recall(
         "caught": caught,
         "of": len(EXPECTED),
         "recall": caught / len(EXPECTED),
-        "known_limit": "a paraphrase shares no ids, title or eight words in a row",
+        "known_limit": None if rules["paraphrase"] else _LIMIT,
     }
+
+
+def self_test(
+    examples: Sequence[Example],
+    papers_by_id: Mapping[str, Paper],
+    benchmark: Sequence[BenchmarkText],
+    *,
+    similar: Similar | None = None,
+    threshold: float = 1.0,
+) -> dict[str, Any]:
+    """`planted_recall`, logged, and an error where rules A to D miss a plant.
+
+    Raises:
+        LeakError: names the plants that were missed and the rules that should have found them.
+    """
+    recall = planted_recall(examples, papers_by_id, benchmark, similar=similar, threshold=threshold)
+    rules = recall["rules"]
+    missed = [f"{name} (rule {EXPECTED[name]})" for name in EXPECTED
+              if EXPECTED[name] not in rules[name]]  # fmt: skip
+    if missed:
+        raise LeakError(
+            f"the contamination gate misses {len(missed)} of {recall['of']} planted leaks: "
+            f"{', '.join(missed)}. Its removals cannot be trusted, so nothing is written; the "
+            f"plants are in titer/examples/planted.py"
+        )
+    logger.info(
+        "contamination gate: %d of %d planted leaks found, paraphrase %s",
+        recall["caught"], recall["of"], "found too" if rules["paraphrase"] else "not (known limit)",
+    )  # fmt: skip
+    return recall
 
 
 def _plants(items: Sequence[BenchmarkText], text: str) -> list[tuple[Example, BenchmarkText]]:

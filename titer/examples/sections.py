@@ -1,4 +1,4 @@
-"""What the sections of an abstract are about.
+"""What the sections of an abstract, or of an open full text, are about.
 
 NlmCategory decides; where it is absent or UNASSIGNED, the words of the label do; what neither
 names is UNASSIGNED and counted (`unassigned_labels`).
@@ -6,7 +6,7 @@ names is UNASSIGNED and counted (`unassigned_labels`).
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from titer.records import Paper
 
@@ -46,9 +46,18 @@ def category(section: Mapping[str, str]) -> str:
 
 def section_numbers(paper: Paper, name: str) -> list[int]:
     """Indices into `paper.sections` of the sections of one category that hold text."""
+    return _numbers(paper.sections, name)
+
+
+def body_numbers(paper: Paper, name: str) -> list[int]:
+    """Indices into `paper.texts` of the body's sections of one category that hold text."""
+    return [len(paper.sections) + number for number in _numbers(paper.body, name)]
+
+
+def _numbers(sections: Sequence[Mapping[str, str]], name: str) -> list[int]:
     return [
         number
-        for number, section in enumerate(paper.sections)
+        for number, section in enumerate(sections)
         if category(section) == name and section["text"].strip()
     ]
 

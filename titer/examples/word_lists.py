@@ -80,3 +80,32 @@ STARTERS = _set(
     "Patients Both All Each No Results Conclusion Conclusions Methods Further After Among As At By "
     "For From If On Since To When While With Although Because But And"
 )
+# these carry no content: the share of an answer's words that a paper holds leaves them aside
+FUNCTION_WORDS = _set(
+    "the and but nor for yet with from into onto upon over under between among during after before "
+    "about against through without within are was were been being has have had does did can could "
+    "may might must shall should will would not this that these those there here which who whom "
+    "whose what when where while because although though since unless however than then thus "
+    "therefore its their our his her such each both all any some many most more less few very also "
+    "only other another same own they them you your"
+)
+# what every record is tagged with, or how it was done: no key terms of a paper
+TAGS = frozenset(
+    (
+        *("humans", "human", "animals", "animal", "male", "female", "men", "women", "adult"),
+        *("adults", "adolescent", "adolescents", "aged", "child", "children", "infant", "patients"),
+        *("young adult", "middle aged", "retrospective studies", "retrospective study"),
+        *("prospective studies", "prospective study", "cohort studies", "cohort study"),
+        *("follow-up studies", "case-control studies", "cross-sectional studies", "pilot projects"),
+        *("questionnaires", "surveys and questionnaires", "multivariate analysis", "risk factors"),
+        *("logistic models", "regression analysis", "time factors", "treatment outcome"),
+        *("odds ratio", "confidence intervals", "area under curve", "roc curve", "chi-square test"),
+        *(
+            "analysis of variance",
+            "statistics as topic",
+            "cross-over studies",
+            "double-blind method",
+        ),
+        *("prognosis", "incidence", "prevalence", "sensitivity and specificity", "statistics"),
+    )
+)

@@ -25,6 +25,13 @@ SECTION_WORDINGS = {
         'Which observations were made in the study "{title}"?',
     ),
 }
+NOTE_WORDINGS = (
+    'In note form: how was the study "{title}" carried out?',
+    'Give the methods of the study "{title}" as notes.',
+    'Note down how the authors of "{title}" worked.',
+)
+"""Of methods under several labels, which are no whole sentences: design, setting, patients."""
+
 CONCLUSION_WORDINGS = (
     "What can be concluded from this study?",
     "Which conclusion do the authors of this study draw?",
@@ -43,20 +50,36 @@ SUMMARY_WORDINGS = (
 TITLE_WORDINGS = (
     "Give this abstract a title.",
     "Which title fits the following abstract?",
-    "Sum up this abstract in one line.",
 )
+LINE_WORDING = "Sum up this abstract in one line."
+"""A title answers this only if it states something."""
+
 KEYWORD_WORDINGS = (
     "List the key terms of this abstract.",
     "Under which key terms should this abstract be filed?",
     "Pick the key terms out of the following abstract.",
 )
+INFERENCE_WORDINGS = (
+    "What follows from this?\n\n{premise}",
+    "{premise}\n\nWhat can be inferred?",
+    "Draw the consequence.\n\n{premise}",
+)
+CLOZE_WORDINGS = (
+    "{text}\n\nFill the gap in the conclusion of this study: {gapped}",
+    "Read the study and give the term that is missing in its conclusion.\n\n{text}\n\n{gapped}",
+    "{text}\n\nWhich term stands in the gap? {gapped}",
+)
 
 ALL = (
     *(wording for wordings in SECTION_WORDINGS.values() for wording in wordings),
+    *NOTE_WORDINGS,
     *CONCLUSION_WORDINGS,
     *QUESTION_WORDINGS,
     *SUMMARY_WORDINGS,
     *TITLE_WORDINGS,
+    LINE_WORDING,
     *KEYWORD_WORDINGS,
+    *INFERENCE_WORDINGS,
+    *CLOZE_WORDINGS,
 )
 """Every wording, for the check against the benchmark."""

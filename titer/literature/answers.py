@@ -1,4 +1,4 @@
-"""What PubMed answers: taken only when whole, well-formed and of the kind that was asked for.
+"""What services answer in XML: taken only when whole, well-formed and what was asked for.
 
 PubMed sends ERROR elements, HTML pages, JSON and cut records with status 200, so the status code
 decides nothing.
@@ -29,13 +29,15 @@ def root_of(body: bytes, tag: str) -> Any:
             text = _json_error(body)
             too_much = "rate limit" in text.lower()
             raise Unusable(f"ERROR: {text}", after_s=0.0 if too_much else None) from None
-        kind = "malformed" if body.rstrip().endswith(f"</{tag}>".encode()) else "cut or not XML"
+        end = f"</{etree.QName(tag).localname}>".encode()
+        kind = "malformed" if body.rstrip().endswith(end) else "cut or not XML"
         raise Unusable(kind, last_resort=_repaired(body, kind)) from None
     error = root.findtext(".//ERROR") if root.tag.startswith(("eSearch", "eFetch")) else None
     if error is not None:
         raise Unusable(f"ERROR: {' '.join(error.split())[:160]}")
     if root.tag != tag:
-        raise Unusable(f"<{root.tag}> instead of <{tag}>")
+        seen, wanted = (etree.QName(name).localname for name in (root.tag, tag))
+        raise Unusable(f"<{seen}> instead of <{wanted}>")
     return root
 
 

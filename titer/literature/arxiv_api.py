@@ -62,16 +62,19 @@ class ArxivClient:
         credentials: Credentials | None = None,
         cache: Cache | None = None,
         backoff_s: float | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         """Send nothing yet; the first pause after a fault is the gap unless it is given.
 
-        The credentials are never sent to arXiv: they are here to be masked.
+        The credentials are never sent to arXiv: they are here to be masked. A pacer is given where
+        arXiv's other services are asked as well.
         """
         self.settings = settings
         self.cache = cache
         first_pause = settings.gap_s if backoff_s is None else backoff_s
         patience = Patience(timeout_s, max_tries, first_pause)
-        self.line = Line("arXiv", Pacer(settings.gap_s), patience, credentials or Credentials())
+        pacer = pacer or Pacer(settings.gap_s)
+        self.line = Line("arXiv", pacer, patience, credentials or Credentials())
         self.on_page: Callable[[int, int], object] = lambda n_entries, count: None
         """Called with each page's entries and with what its query counts."""
 

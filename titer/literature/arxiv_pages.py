@@ -122,7 +122,7 @@ class VerifiedClient(arxiv.Client):  # type: ignore[misc]
                     status_fault(self.line, answer.status_code, text, answer.headers, what)
                 return body
         except requests.ConnectionError as error:
-            raise Unusable(f"no connection to {self.base_url}: {_cause(error)}") from None
+            raise Unusable(_cause(error, self.base_url)) from None
         except requests.RequestException as error:
             raise Unusable(type(error).__name__) from None
         finally:
@@ -179,10 +179,14 @@ def plain_id(name: str) -> str:
     return re.sub(r"v\d+$", "", name)
 
 
-def _cause(error: requests.ConnectionError) -> str:
+def _cause(error: requests.ConnectionError, base_url: str) -> str:
     """The innermost reason in few words; the whole chain repeats the address."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return type(reason).__name__ if reason is not None else type(error).__name__
+    inner: Any = error.args[0] if error.args else error
+    reason = getattr(inner, "reason", None)
+    if reason is not None:
+        return f"no connection to {base_url}: {type(reason).__name__}"
+    last = inner.args[-1] if inner.args else inner
+    return type(last if isinstance(last, Exception) else inner).__name__
 
 
 def _root(body: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 Invariant: a response exists if and only if its final file exists and its checksum holds, so
 `kill -9` costs at most the requests in flight and a second run asks nothing.
-Layout: `<cache_dir>/<snapshot>/{pubmed,arxiv,ids}/<sha256>`, beside `fetch_log.jsonl` and `lock`.
+Layout: `<cache_dir>/<snapshot>/<kind>/<sha256>`, beside `fetch_log.jsonl` and `lock`.
 """
 
 import contextlib
@@ -20,7 +20,16 @@ from titer.errors import DataError, FormatError, SourceError
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = {"pubmed": ".xml.gz", "arxiv": ".atom.gz", "ids": ".json"}
+SUFFIXES = {
+    "pubmed": ".xml.gz",
+    "arxiv": ".atom.gz",
+    "ids": ".json",
+    "europe_pmc": ".json.gz",
+    "full_text": ".xml.gz",
+    "pmc": ".xml.gz",
+    "arxiv_oai": ".xml.gz",
+    "retraction_watch": ".csv.gz",
+}
 """File suffix of each kind of response."""
 
 IDS = "ids.json"

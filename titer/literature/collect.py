@@ -8,17 +8,19 @@ import contextlib
 import datetime
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from titer.config import DomainSettings, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError, SourceError
+from titer.literature.access import Access
 from titer.literature.cache import Cache
 from titer.literature.credentials import Credentials
+from titer.literature.enrich import asks_services, check_table, enrich, switched_on
 from titer.literature.files import read_papers
-from titer.literature.http import Line
+from titer.literature.http import Line, Pacer
 from titer.literature.merge import Parsed
 from titer.literature.parse import parse_atom, parse_pubmed
 from titer.literature.progress import Progress
@@ -80,6 +82,7 @@ def collect(
     own: Path | None,
     cache: Path,
     credentials: Credentials | None,
+    retractions: Path | None = None,
 ) -> Collection:
     """Papers from the source that the settings name.
 
@@ -88,8 +91,9 @@ def collect(
         domain: what is searched.
         sample: folder of the sample collection.
         own: file or folder of a user's own papers; read when the source is files.
-        cache: folder of raw responses; used when the source is live.
-        credentials: of a live run.
+        cache: folder of raw responses; used when a service is asked.
+        credentials: of a run that asks a service.
+        retractions: file of the Retraction Watch table; None where its source is an address.
 
     Raises:
         ConfigError: a live run without an e-mail address, or with a key that PubMed refuses.
@@ -97,8 +101,11 @@ def collect(
             cache; the disk is full.
         SourceError: a service failed, a query finds nothing, or offline misses an answer.
     """
+    credentials = credentials or Credentials()
+    if settings.source != PapersSource.sample:
+        check_table(settings, retractions)
     if settings.source == PapersSource.live:
-        return _live(settings, domain, cache, credentials or Credentials())
+        return _live(settings, domain, cache, credentials, retractions)
     path = sample if settings.source == PapersSource.sample else own
     if path is None:
         raise ConfigError(f"papers.path = {settings.path!r}: name a file or folder of papers")
@@ -106,34 +113,67 @@ def collect(
     gathered = _Gathered()
     gathered.add(parsed)
     ids: dict[str, Any] = {"source": str(settings.source), "files": parsed.files}
+    if settings.source == PapersSource.files:
+        papers = list(gathered.papers.values())
+        ids |= _enriched_files(papers, settings, cache, credentials, retractions)
+    elif switched_on(settings):
+        log.warning("papers.source=sample asks no further source: %s", switched_on(settings))
     return gathered.collection(ids | ({"ignored": parsed.ignored} if parsed.ignored else {}))
 
 
+def _enriched_files(
+    papers: list[Paper],
+    settings: PapersSettings,
+    folder: Path,
+    credentials: Credentials,
+    table: Path | None,
+) -> dict[str, Any]:
+    """What further sources add to a user's own files; a service's answers go by the snapshot."""
+    if not asks_services(settings, table):
+        return enrich(papers, settings, None, table=table)
+    cache = Cache(folder, _checked_date(settings.snapshot), offline=settings.offline)
+    access = access_to(settings, cache, credentials)
+    with cache.locked():
+        return enrich(papers, settings, access, table=table)
+
+
+def access_to(settings: PapersSettings, cache: Cache, credentials: Credentials) -> Access:
+    """One pacer per service, shared by all that ask it."""
+    from titer.literature.pubmed import ncbi_pacer
+
+    return Access(
+        cache,
+        credentials,
+        ncbi=ncbi_pacer(settings.pubmed, credentials),
+        arxiv=Pacer(settings.arxiv.gap_s),
+        watched=lambda line: _watched(line, cache),
+    )
+
+
 def _live(
-    settings: PapersSettings, domain: DomainSettings, folder: Path, credentials: Credentials
+    settings: PapersSettings,
+    domain: DomainSettings,
+    folder: Path,
+    credentials: Credentials,
+    table: Path | None,
 ) -> Collection:
     if settings.pubmed.enabled and domain.pubmed_queries and not settings.offline:
         credentials.require_email()
     snapshot = _checked_date(settings.snapshot)
     cache = Cache(folder, snapshot, offline=settings.offline)
-    shared = {
-        "timeout_s": settings.timeout_s,
-        "max_tries": settings.max_tries,
-        "credentials": credentials,
-        "cache": cache,
-    }
+    access = access_to(settings, cache, credentials)
     gathered = _Gathered()
     ids: dict[str, Any] = {"source": "live", "snapshot": snapshot, "pubmed": [], "arxiv": []}
     with cache.locked():
         if settings.pubmed.enabled:
-            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, shared)
+            ids["pubmed"] = _pubmed(settings, domain.pubmed_queries, gathered, access)
         if settings.arxiv.enabled:
-            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, shared)
+            ids["arxiv"] = _arxiv(settings, domain.arxiv_queries, gathered, access)
         for paper in gathered.papers.values():
             paper.snapshot_date = snapshot
         if not gathered.papers and not settings.allow_no_hits:
             raise SourceError("live: no paper at all. Enable papers.pubmed or papers.arxiv")
-        # optional sources add to the gathered papers here, while the cache is locked
+        ids |= enrich(list(gathered.papers.values()), settings, access, table=table)
         collection = gathered.collection(ids)
         cache.write_snapshot(collection.ids)
     return collection
@@ -150,18 +190,18 @@ def _checked_date(snapshot: str | None) -> str:
 
 
 def _pubmed(
-    settings: PapersSettings, queries: list[str], gathered: _Gathered, shared: Mapping[str, Any]
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, access: Access
 ) -> list[dict[str, Any]]:
-    """Add what PubMed has and return what ids.json says of it; `shared` is for any client."""
+    """Add what PubMed has and return what ids.json says of it."""
     from titer.literature.pubmed import PubmedClient
 
-    client, cache = PubmedClient(settings.pubmed, **shared), shared["cache"]
+    client = PubmedClient(settings.pubmed, **access.options(settings, access.ncbi))
     rows: list[dict[str, Any]] = []
     asked: dict[str, list[str]] = {}
     batches: list[list[str]] = []
-    with Progress(client.line) as bar, _noted(client.line, cache):
+    with access.watched(client.line) as bar:
         for number, query in enumerate(queries, 1):
-            found = client.find(query, until=cache.folder.name)
+            found = client.find(query, until=access.cache.folder.name)
             row = _row(f"pubmed:{number}", found, found.ids)
             rows.append({**row, "warnings": found.warnings})
             _check_hits(row, settings)
@@ -197,19 +237,19 @@ def _settle(gathered: _Gathered, asked: dict[str, list[str]]) -> None:
 
 
 def _arxiv(
-    settings: PapersSettings, queries: list[str], gathered: _Gathered, shared: Mapping[str, Any]
+    settings: PapersSettings, queries: list[str], gathered: _Gathered, access: Access
 ) -> list[dict[str, Any]]:
     """The same of arXiv."""
     from titer.literature.arxiv_api import ArxivClient
     from titer.literature.arxiv_pages import plain_id
 
-    client, cache = ArxivClient(settings.arxiv, **shared), shared["cache"]
+    client = ArxivClient(settings.arxiv, **access.options(settings, access.arxiv))
     rows: list[dict[str, Any]] = []
-    with Progress(client.line) as bar, _noted(client.line, cache):
+    with access.watched(client.line) as bar:
         limit = settings.arxiv.max_papers_per_query
         client.on_page = lambda n, count: bar.add(n, of=min(count, limit or count))
         for number, query in enumerate(queries, 1):
-            pages = client.fetch(query, until=cache.folder.name)
+            pages = client.fetch(query, until=access.cache.folder.name)
             plain = {plain_id(name) for name in pages.ids}
             row = _row(f"arxiv:{number}", pages, plain)
             rows.append(row)
@@ -237,10 +277,11 @@ def _check_hits(row: dict[str, Any], settings: PapersSettings) -> None:
 
 
 @contextlib.contextmanager
-def _noted(line: Line, cache: Cache) -> Iterator[None]:
-    """Note beside the cache what a service was asked, also when the run fails."""
+def _watched(line: Line, cache: Cache) -> Iterator[Progress]:
+    """Show what a service is asked, and note it beside the cache, also when the run fails."""
     try:
-        yield
+        with Progress(line) as bar:
+            yield bar
     finally:
         counts = line.counts()
         log.info("%s: %s", line.service, counts)

@@ -40,27 +40,34 @@ def read_papers(path: Path) -> Parsed:
     """
     found, ignored = _files(path)
     root = path if path.is_dir() else path.parent
-    merger, rows, faults = Merger(), [], []
+    merger = Merger()
+    rows: list[dict[str, Any]] = []
+    faults: list[str] = []
     with _progress(found) as bar:
         for file in found:
-            digest, n_records = hashlib.sha256(), 0
-            release = file.name if _NUMBERED.match(file.name) else ""
             try:
-                for read in _records(file, digest, bar.update):
-                    merger.add(read, release)
-                    n_records += 1
+                row = _take(file, merger, bar.update)
+                rows.append({"name": file.relative_to(root).as_posix(), **row})
             except FormatError as error:
                 faults.append(str(error))
-            name = file.relative_to(root).as_posix()
-            rows.append({"name": name, "sha256": digest.hexdigest(), "records": n_records})
     if faults:
         raise _damaged(faults, len(found))
     parsed = merger.parsed()
     if not parsed.papers and not parsed.skipped:
         raise DataError(f"{path}: no record in {len(found)} files. {ALLOWED}")
-    parsed.files = sorted(rows, key=lambda row: str(row["name"]))
+    parsed.files = sorted(rows, key=lambda row: row["name"])
     parsed.ignored = [one.relative_to(root).as_posix() for one in ignored]
     return parsed
+
+
+def _take(path: Path, merger: Merger, on_read: Callable[[int], object]) -> dict[str, Any]:
+    """Merge the records of a file; its hash and their number."""
+    digest, n_records = hashlib.sha256(), 0
+    release = path.name if _NUMBERED.match(path.name) else ""
+    for read in _records(path, digest, on_read):
+        merger.add(read, release)
+        n_records += 1
+    return {"sha256": digest.hexdigest(), "records": n_records}
 
 
 def iter_records(path: Path) -> Iterator[Read]:
@@ -92,11 +99,14 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
         raise DataError(f"{path}: no such file or folder. {ALLOWED}")
     if path.is_file():
         return [path], []
-    below = (one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))
-    found: list[Path] = []
-    ignored: list[Path] = []
-    for file in sorted(below):
-        (found if file.name.lower().endswith(SUFFIXES) else ignored).append(file)
+    below = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    shown = [
+        file
+        for file in below
+        if not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
+    found = [file for file in shown if file.name.lower().endswith(SUFFIXES)]
+    ignored = [file for file in shown if not file.name.lower().endswith(SUFFIXES)]
     numbered = [file for file in found if _NUMBERED.match(file.name)]
     rest = [file for file in found if not _NUMBERED.match(file.name)]
     return sorted(numbered, key=lambda file: file.name) + rest, ignored
@@ -153,12 +163,13 @@ def _damaged(faults: list[str], n_files: int) -> FormatError:
     return FormatError(f"{shown}{others}. Replace or remove {'it' if len(faults) == 1 else 'them'}")
 
 
-def own_path(given: str | None, *, root: Path, own: Path) -> Path | None:
-    """The user's file or folder of papers.
+def own_path(given: str | None, *, root: Path, own: Path, key: str = "papers.path") -> Path | None:
+    """A file or folder of the user's own that a setting names.
 
     Args:
-        given: `papers.path`, relative to `root`.
-        own: data/own/<domain>/papers, which DVC watches.
+        given: value of the setting, relative to `root`.
+        own: folder below data/own that DVC watches.
+        key: the setting, for the message.
 
     Raises:
         ConfigError: it lies where DVC would not see it change.
@@ -168,5 +179,5 @@ def own_path(given: str | None, *, root: Path, own: Path) -> Path | None:
     path = (root / given).resolve()
     if not path.is_relative_to(own.resolve()):
         where = own.relative_to(root) if own.is_relative_to(root) else own
-        raise ConfigError(f"papers.path = {given!r}: must lie below {where}, which DVC watches")
+        raise ConfigError(f"{key} = {given!r}: must lie below {where}, which DVC watches")
     return path

@@ -55,6 +55,10 @@ class Unusable(Exception):
         self.last_resort = last_resort
 
 
+class NotServed(SourceError):
+    """The service has nothing at an address: HTTP 404 or 410."""
+
+
 class Pacer:
     """Lets one request start per gap, over all threads that share it. Monotonic clock only."""
 
@@ -200,13 +204,14 @@ def status_fault(
     """Raise what an HTTP status other than 200 means.
 
     Raises:
-        SourceError: the request is wrong (most of 400-499).
+        SourceError: the request is wrong (most of 400-499); NotServed where nothing is there.
         ConfigError: the key or the address is.
         Unusable: it may work later.
     """
     words = " ".join(text.split())[:160]
     if status in _FATAL:
-        raise line.refuse(what, f"HTTP {status}: {words}") from None
+        error = line.refuse(what, f"HTTP {status}: {words}")
+        raise (NotServed(str(error)) if status in (404, 410) else error) from None
     after_s = seconds_of(headers.get("Retry-After"), headers.get("Date"))
     if status == 429 and after_s is None:
         after_s = 0.0  # all workers share the limit, so all of them pause

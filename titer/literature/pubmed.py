@@ -39,6 +39,11 @@ _routes = threading.local()
 _original_urlopen = Entrez.urlopen
 
 
+def ncbi_pacer(settings: PubmedSettings, credentials: Credentials) -> Pacer:
+    """The pace of all clients that ask NCBI together; a key allows the faster one."""
+    return Pacer(settings.gap_s if credentials.api_key is None else settings.gap_with_key_s)
+
+
 @dataclass
 class Found:
     """What a search found."""
@@ -67,6 +72,12 @@ class _Slice:
 class PubmedClient:
     """Searches and fetches; answers come from the cache where it has them."""
 
+    database = "pubmed"
+    """Of NCBI; names the kind of response in the cache as well."""
+
+    service = "PubMed"
+    """Name in errors and logs."""
+
     def __init__(
         self,
         settings: PubmedSettings,
@@ -76,17 +87,21 @@ class PubmedClient:
         credentials: Credentials,
         cache: Cache | None = None,
         backoff_s: float = 0.5,
+        pacer: Pacer | None = None,
     ) -> None:
-        """Send nothing yet; a key in the credentials selects its faster pace."""
+        """Send nothing yet; a key in the credentials selects its faster pace.
+
+        A pacer is given where several clients ask NCBI.
+        """
         has_key = credentials.api_key is not None
         self.settings = settings
         self.base_url = settings.base_url.rstrip("/")
         self.credentials = credentials
         self.cache = cache
         self.workers = settings.workers_with_key if has_key else settings.workers
-        pacer = Pacer(settings.gap_with_key_s if has_key else settings.gap_s)
         patience = Patience(timeout_s, max_tries, backoff_s)
-        self.line = Line("PubMed", pacer, patience, credentials)
+        pacer = pacer or ncbi_pacer(settings, credentials)
+        self.line = Line(self.service, pacer, patience, credentials)
         self.transport = Transport(self.line, OFFICIAL, self.base_url)
 
     def search(self, query: str, *, until: str) -> list[str]:
@@ -197,7 +212,7 @@ class PubmedClient:
             left = [pmid for pmid in missing if pmid not in pmids]
             # an answer without any of the ids is kept only when it is the last word on them
             if is_new and self.cache and (left != missing or number == ROUNDS):
-                self.cache.write("pubmed", key, body)
+                self.cache.write(self.database, key, body)
             bodies.append(body)
             if not left or (not is_new and left == missing):
                 break
@@ -205,21 +220,29 @@ class PubmedClient:
         return bodies
 
     def _cached(self, key: str) -> tuple[bytes, set[str]] | None:
-        body = self.cache.read("pubmed", key) if self.cache else None
+        body = self.cache.read(self.database, key) if self.cache else None
         try:
-            return None if body is None else received(body)
+            return None if body is None else self.received(body)
         except Unusable:
             return None
 
     def _efetch(self, ids: list[str]) -> tuple[bytes, set[str]]:
         what = f"fetch {len(ids)} records ({ids[0]} to {ids[-1]})"
         if self.cache:
-            self.cache.check_online(f"PubMed {what}")
+            self.cache.check_online(f"{self.service} {what}")
         return self.line.ask(
             lambda: self._call(what, Entrez.efetch, id=list(ids), retmode="xml"),
-            received,
+            self.received,
             what,
         )
+
+    def received(self, body: bytes) -> tuple[bytes, set[str]]:
+        """A verified answer with the ids of its records.
+
+        Raises:
+            Unusable: it is something else.
+        """
+        return received(body)
 
     def _call(self, what: str, function: Any, **parameters: Any) -> bytes:
         """One call of Biopython, led through `_routed` to this client."""
@@ -229,7 +252,7 @@ class PubmedClient:
         Entrez._open.previous = 0
         try:
             with function(
-                db="pubmed",
+                db=self.database,
                 tool="titer",
                 email=self.credentials.email,
                 api_key=self.credentials.api_key,

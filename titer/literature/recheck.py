@@ -6,13 +6,17 @@ Source of the signals: PubMed's publication types and CommentsCorrections, arXiv
 Retraction Watch table (reference: literature, section 6).
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from titer.config import PapersSettings
+from titer.literature.access import Access
 from titer.literature.cache import Cache
+from titer.literature.collect import access_to
 from titer.literature.credentials import Credentials
+from titer.literature.enrich import enrich
 from titer.literature.parse import parse_atom, parse_pubmed
 from titer.records import Paper
 
@@ -86,74 +90,85 @@ def recheck(
     cache_dir: Path,
     day: str,
     credentials: Credentials,
+    retractions: Path | None = None,
 ) -> Rechecked:
     """Ask the services again about papers that they delivered or that files held.
 
     Args:
         papers: of the collection; synthetic ones are left out, since nobody knows them.
-        settings: hosts and paces; `pubmed.enabled` and `arxiv.enabled` decide who is asked.
+        settings: hosts and paces; `pubmed.enabled` and `arxiv.enabled` decide who is asked, and
+            `europe_pmc` and `retraction_watch` where they are enabled.
         cache_dir: answers are kept below `recheck-<day>`, so that a killed recheck continues.
         day: ISO date of the question.
+        retractions: file of the Retraction Watch table; None where its source is an address.
 
     Raises:
         ConfigError: PubMed is asked without an e-mail address.
         SourceError: a service failed; the same command continues.
     """
     real = [paper for paper in papers if not paper.synthetic]
-    cache = Cache(cache_dir, f"recheck-{day}", offline=False)
-    asked: dict[str, int] = {}
     skipped: dict[str, str] = {}
     if len(real) < len(papers):
         skipped["synthetic papers"] = f"{len(papers) - len(real)} exist only in this project"
-    changes: list[Change] = []
-    for service, ask in (("pubmed", _ask_pubmed), ("arxiv", _ask_arxiv)):
-        known = [paper for paper in real if paper.source == service]
-        if known and not getattr(settings, service).enabled:
-            skipped[service] = f"papers.{service}.enabled=false"
-        elif known:
-            with cache.locked():
-                now, gone = ask(known, settings, cache, credentials)
+    cache = Cache(cache_dir, f"recheck-{day}", offline=False)
+    access = access_to(settings, cache, credentials)
+    asked: dict[str, int] = {}
+    now: list[Paper] = []
+    gone: list[str] = []
+    with contextlib.ExitStack() as stack:
+        for service, ask in (("pubmed", _ask_pubmed), ("arxiv", _ask_arxiv)):
+            known = [paper for paper in real if paper.source == service]
+            if not known:
+                continue
+            if not getattr(settings, service).enabled:
+                skipped[service] = f"papers.{service}.enabled=false"
+                continue
+            if not asked:
+                stack.enter_context(cache.locked())
+            found = ask(known, settings, access)
             asked[service] = len(known)
-            changes += compare(known, now, gone)
-    return Rechecked(asked, skipped, sorted(changes, key=lambda one: (one.paper_id, one.what)))
+            now += found
+            here = {paper.paper_id for paper in found}
+            gone += [paper.paper_id for paper in known if paper.paper_id not in here]
+        consulted = enrich(now, _only_status(settings), access, table=retractions) if now else {}
+    for name in sorted(set(consulted.get("retraction_sources", ())) - set(asked)):
+        asked[name] = len(now)
+    return Rechecked(asked, skipped, compare(real, now, gone))
 
 
-def _ask_pubmed(
-    known: Sequence[Paper], settings: PapersSettings, cache: Cache, credentials: Credentials
-) -> tuple[list[Paper], list[str]]:
-    """The records as PubMed has them now, and the ids that it no longer delivers."""
+def _only_status(settings: PapersSettings) -> PapersSettings:
+    """The settings without the sources that say nothing of a paper's status."""
+    return replace(
+        settings,
+        europe_pmc=replace(settings.europe_pmc, full_text=False),
+        pmc=replace(settings.pmc, enabled=False),
+        arxiv_oai=replace(settings.arxiv_oai, enabled=False),
+    )
+
+
+def _ask_pubmed(known: Sequence[Paper], settings: PapersSettings, access: Access) -> list[Paper]:
+    """The records as PubMed has them now; one that it no longer delivers is absent."""
     from titer.literature.pubmed import PubmedClient
 
-    credentials.require_email()
-    client = PubmedClient(
-        settings.pubmed,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
-    )
+    access.credentials.require_email()
+    client = PubmedClient(settings.pubmed, **access.options(settings, access.ncbi))
     pmids = sorted((paper.pmid for paper in known if paper.pmid), key=int)
     now: list[Paper] = []
-    for body in client.fetch_each(pmids):
-        now += parse_pubmed(body).papers
-    here = {paper.pmid for paper in now}
-    return now, [f"pmid:{pmid}" for pmid in pmids if pmid not in here]
+    with access.watched(client.line) as bar:
+        bar.expect(len(pmids))
+        for body in client.fetch_each(pmids):
+            delivered = parse_pubmed(body).papers
+            bar.add(len(delivered))
+            now += delivered
+    return now
 
 
-def _ask_arxiv(
-    known: Sequence[Paper], settings: PapersSettings, cache: Cache, credentials: Credentials
-) -> tuple[list[Paper], list[str]]:
-    """The entries as arXiv has them now, and the ids that it no longer delivers."""
+def _ask_arxiv(known: Sequence[Paper], settings: PapersSettings, access: Access) -> list[Paper]:
+    """The entries as arXiv has them now; one that it no longer has is absent."""
     from titer.literature.arxiv_api import ArxivClient
 
-    client = ArxivClient(
-        settings.arxiv,
-        timeout_s=settings.timeout_s,
-        max_tries=settings.max_tries,
-        credentials=credentials,
-        cache=cache,
-    )
+    client = ArxivClient(settings.arxiv, **access.options(settings, access.arxiv))
     ids = sorted(paper.arxiv_id for paper in known if paper.arxiv_id)
-    now = [paper for body in client.fetch_ids(ids) for paper in parse_atom(body).papers]
-    here = {paper.arxiv_id for paper in now}
-    return now, [f"arxiv:{name}" for name in ids if name not in here]
+    with access.watched(client.line) as bar:
+        bar.expect(len(ids))
+        return [paper for body in client.fetch_ids(ids) for paper in parse_atom(body).papers]

@@ -42,6 +42,7 @@ class Transport:
         if is_local(base_url):
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
+        self._opener.addheaders = [("User-Agent", "titer")]
 
     def open(self, request: urllib.request.Request, what: str) -> Answer:
         """The whole answer.

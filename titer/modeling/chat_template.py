@@ -51,14 +51,31 @@ def ask(question: str) -> list[dict[str, str]]:
 def render_prompt(tokenizer: Any, messages: Messages, think: Think) -> str:
     """Text up to the place where the model answers, the think policy applied.
 
-    A tokenizer without a chat template gets a plain `Question:` line and `Answer:`.
+    A tokenizer without a chat template gets plain `Question:` and `Answer:` lines.
     """
     if not tokenizer.chat_template:
-        return "Question: " + "\n".join(m["content"] for m in messages) + "\nAnswer:"
+        return _plain_prompt(messages)
     text: str = tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=True
     )
     return text if think == Think.keep else _without_thought(text, think)
+
+
+def _plain_prompt(messages: Messages) -> str:
+    """Questions with their answers, a blank line after each; messages without one are joined."""
+    solved = ""
+    asked: list[str] = []
+    for message in messages:
+        if message["role"] == "assistant":
+            solved += _question(asked) + f" {message['content']}\n\n"
+            asked = []
+        else:
+            asked.append(message["content"])
+    return solved + _question(asked)
+
+
+def _question(texts: Sequence[str]) -> str:
+    return "Question: " + "\n".join(texts) + "\nAnswer:"
 
 
 def _without_thought(text: str, think: Think) -> str:

@@ -40,7 +40,13 @@ def generate(
 
     Args:
         on_done: called with the number of prompts finished since the last call.
+
+    Raises:
+        ValueError: a prompt is empty or ends with padding, which a decoder would go on writing.
     """
+    for prompt in prompts:
+        if not prompt or prompt[-1] == tokenizer.pad_token_id:
+            raise ValueError("a prompt is empty or padded on the right; it must end with its text")
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     results: dict[int, Generated] = {}
     for start in range(0, len(order), batch_size):

@@ -8,8 +8,52 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
+from titer.errors import ModelError
+from titer.modeling import chat_template
+
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
 """Ids of a prompt and of one continuation of it."""
+
+
+def encode_pairs(tokenizer: Any, prompt: str, continuations: Sequence[str]) -> list[Pair]:
+    """Ids of a rendered prompt and of each continuation, counted as lm-evaluation-harness counts.
+
+    The ids are those of training and use, prompt and continuation tokenised apart, so that no token
+    ever spans the boundary. White space at the end of the prompt, such as the line break of a chat
+    template, counts as part of the continuation: the same for all continuations of a prompt, so it
+    never moves a choice. Where it shares a token with what stands before, it stays in the prompt.
+
+    Raises:
+        ValueError: a continuation is empty or blank.
+    """
+    if not all(text.strip() for text in continuations):
+        raise ValueError("an empty continuation has no likelihood")
+    ids = chat_template.encode_prompt(tokenizer, prompt)
+    stem = chat_template.encode_prompt(tokenizer, prompt.rstrip())
+    split = len(stem) if ids[: len(stem)] == stem else len(ids)
+    return [
+        (tuple(ids[:split]), (*ids[split:], *chat_template.encode_continuation(tokenizer, text)))
+        for text in continuations
+    ]
+
+
+def cut_left(pair: Pair, context_length: int) -> Pair:
+    """The pair with its prompt cut from the left until the model can attend to all of it.
+
+    The last token is predicted and never read, so prompt and continuation may hold one token more
+    than the context.
+
+    Raises:
+        ModelError: the continuation alone is too long.
+    """
+    prompt, continuation = pair
+    room = context_length + 1 - len(continuation)
+    if room < 1:
+        raise ModelError(
+            f"a continuation of {len(continuation)} tokens: the model's context is "
+            f"{context_length}. Shorten the answer or take a model with a longer context"
+        )
+    return prompt[-room:], continuation
 
 
 def continuation_loglikelihoods(
@@ -112,8 +156,9 @@ def text_loglikelihoods(
 ) -> list[tuple[float, int]]:
     """Log-likelihood and number of tokens of each whole text.
 
-    Rolling windows without overlap, each new window conditioned on the one token before it, the
-    first on the beginning token (or the end token where the tokenizer has no other).
+    Rolling windows without overlap, as lm-evaluation-harness cuts them: the first is conditioned on
+    the beginning token (or the end token where the tokenizer has no other), each later one on the
+    token before it, and the last and shorter one on as many tokens as the window leaves room for.
 
     Args:
         window: tokens per window, at most the model's context.
@@ -134,8 +179,9 @@ def text_loglikelihoods(
 
 
 def _windows(ids: list[int], window: int) -> list[Pair]:
-    """Context of one token, and up to `window` tokens to predict."""
-    return [
-        ((ids[start],), tuple(ids[start + 1 : start + 1 + window]))
-        for start in range(0, len(ids) - 1, window)
-    ]
+    """Tokens to predict, at most `window` of them, and their context; ids begin with the start."""
+    pairs = []
+    for start in range(1, len(ids), window):
+        end = min(start + window, len(ids))
+        pairs.append((tuple(ids[max(end - 1 - window, 0) : start]), tuple(ids[start:end])))
+    return pairs

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, GRID, BAND = "#1f2328", "#d0d7df", "#e6eaef"
-ARM_COLOURS = {"base": "#6b7280", "base_4bit": "#9a6a00", "qlora": "#1f5fa8", "full": "#7a3f98"}
-ARM_MARKERS = {"base": "o", "base_4bit": "s", "qlora": "D", "full": "^"}
+ARM_COLOURS = {
+    "base": "#6b7280",
+    "base_few_shot": "#2f7d5b",
+    "base_4bit": "#9a6a00",
+    "qlora": "#1f5fa8",
+    "full": "#7a3f98",
+}
+ARM_MARKERS = {"base": "o", "base_few_shot": "v", "base_4bit": "s", "qlora": "D", "full": "^"}
 UP, DOWN, SAME_RIGHT, SAME_WRONG = "#2b6cb0", "#c05621", "#9aa4af", "#d5dae0"
 """Blue and orange stay apart for colour-blind readers; neither praises nor warns."""
 

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from titer.report import cost, figures, items, paper_tables, provenance, tables, verdicts, words
+from titer.report import (
+    cost,
+    figures,
+    items,
+    opinions,
+    paper_tables,
+    provenance,
+    safety,
+    studies,
+    tables,
+    verdicts,
+    words,
+)
 from titer.report.words import Data, pick
 
 N_CORE = 10
@@ -60,15 +72,21 @@ def _view(stats: Data, context: Data) -> dict[str, Any]:
         "primary": tables.primary(stats),
         "behind": tables.behind_primary(stats),
         "measures": tables.measures(stats),
+        "study_sentences": studies.sentences(pick(context, "studies") or {}),
+        "study_tables": studies.tables(pick(context, "studies") or {}),
         "controls": tables.controls(stats),
         "gates": verdicts.gates(stats),
         "dose": tables.dose(stats),
         "relations": tables.by_relation(stats),
         "changes": [changes(stats, arm) for arm in tables.compared(stats)],
-        "core": [_answer(row) for row in answers[:N_CORE]],
-        "further": [_answer(row) for row in answers[N_CORE:]],
+        "core": [_answer(row, stats) for row in answers[:N_CORE]],
+        "further": [_answer(row, stats) for row in answers[N_CORE:]],
         "retention": tables.retention(stats),
         "retention_sentences": verdicts.retention(stats),
+        "safety": safety.table(stats),
+        "safety_sentences": safety.sentences(stats),
+        "safety_failures": safety.failures(stats),
+        "opinions": opinions.everything(stats),
         "power": items.power(stats),
         "contamination": provenance.contamination(context),
         "papers": _papers(context),
@@ -117,22 +135,27 @@ def _item_cells(item: Data, base: str, arm: str) -> list[str]:
     ]
 
 
-def _answer(row: Data) -> dict[str, Any]:
+def _answer(row: Data, stats: Data) -> dict[str, Any]:
     fields = ("id", "category", "difficulty", "question", "reference_answer")
     shown: dict[str, Any] = {key: words.text(row.get(key)) for key in fields}
     shown["arms"] = [
-        _response(arm, block) for arm in ANSWER_ARMS if (block := pick(row, "arms", arm))
+        _response(arm, block, pick(stats, "safety", "entities", arm, str(row.get("id"))) or [])
+        for arm in ANSWER_ARMS
+        if (block := pick(row, "arms", arm))
     ]
     return shown
 
 
-def _response(arm: str, block: Data) -> dict[str, Any]:
+def _response(arm: str, block: Data, foreign: Sequence[str]) -> dict[str, Any]:
     response = block.get("response")
     flags = [words.label(str(flag)) for flag in block.get("flags") or []]
     if block.get("reasoning_state") == "unclosed":
         flags.append("thinking never ended, so the answer counts as empty")
+    if foreign:
+        flags.append(f"names {', '.join(foreign)}, which the fact table gives to other diseases")
     return {
         "name": words.ARM_NAMES[arm],
+        "sha256": words.short_hash(block.get("answer_sha256")),
         "empty": words.NOT_RECORDED if response is None else "empty answer",
         "segments": segments(response or "", marked_spans(block)),
         "recall": words.percent(block.get("recall")),
@@ -145,6 +168,7 @@ def _response(arm: str, block: Data) -> dict[str, Any]:
 
 def _point(point: Data) -> dict[str, str]:
     sign, state = STATES.get(str(point.get("state")), ("?", words.text(point.get("state"))))
+    state += ", by a clinician" if point.get("human_override") else ""
     return {"sign": sign, "state": state, "text": words.text(point.get("text") or point.get("id"))}
 
 
@@ -152,6 +176,7 @@ def _must_not_text(hit: Data, response: Any) -> str:
     said = [str(response)[start:end] for start, end in hit.get("spans") or []]
     quoted = ", ".join(f"\u201c{part}\u201d" for part in said if part)
     name = words.text(hit.get("text") or hit.get("id"))
+    name += " (by a clinician)" if hit.get("human_override") else ""
     return f"{name}: {quoted}" if quoted else name
 
 

@@ -1,4 +1,4 @@
-"""reports/report.md: the same order and numbers as report.html, in fewer than 200 lines.
+"""reports/report.md: the same order and numbers as report.html, in fewer than 250 lines.
 
 Invariant: only the section `Cost and time` differs between two runs of the same work.
 """
@@ -6,7 +6,19 @@ Invariant: only the section `Cost and time` differs between two runs of the same
 import re
 from collections.abc import Iterable, Sequence
 
-from titer.report import cost, html, items, paper_tables, provenance, tables, verdicts, words
+from titer.report import (
+    cost,
+    html,
+    items,
+    opinions,
+    paper_tables,
+    provenance,
+    safety,
+    studies,
+    tables,
+    verdicts,
+    words,
+)
 from titer.report.provenance import Group
 from titer.report.tables import Table
 from titer.report.words import Data, pick
@@ -25,8 +37,10 @@ def render(stats: Data, context: Data) -> str:
         ("Controls", [*table(tables.controls(stats)), *_gates(stats), *_relations(stats)]),
         ("Dose-response", _dose(stats)),
         ("Items that changed", _changed(stats)),
-        ("Open questions", table(_answers(stats), captioned=True)),
+        ("Open questions", _open(stats)),
         ("Retention", bullets(verdicts.retention(stats)) + table(tables.retention(stats))),
+        ("Safety", [*bullets(safety.sentences(stats)), *table(safety.table(stats))]),
+        ("Studies", _studies(context)),
         ("Other measures", table(tables.measures(stats, leave_out=SHOWN))),
         ("What this run could not have seen", bullets(items.power(stats))),
         ("Contamination", _groups(provenance.contamination(context))),
@@ -143,6 +157,10 @@ def _item(rows: Sequence[Data], rank: int) -> str:
     return f"{where}: {items.choice(item, item.get('gold'))} ({words.text(item.get('class'))})"
 
 
+def _open(stats: Data) -> list[str]:
+    return [*bullets(opinions.everything(stats)), *table(_answers(stats), captioned=True)]
+
+
 def _answers(stats: Data) -> Table:
     head = ["Question", "Category", "Key points"]
     head += [f"{words.ARM_NAMES[arm]}: stated" for arm in html.ANSWER_ARMS]
@@ -165,6 +183,12 @@ def _papers(context: Data) -> list[str]:
     said += ["; ".join(part) + "." for part in (facts, asked) if part]
     thanks = paper_tables.acknowledgement(pick(context, "papers") or {})
     return bullets([line for line in (notice, *said, thanks) if line])
+
+
+def _studies(context: Data) -> list[str]:
+    made = pick(context, "studies") or {}
+    found = [line for one in studies.tables(made) for line in ("", *table(one, captioned=True))]
+    return [*bullets(studies.sentences(made)), *found]
 
 
 def _reproduce(stats: Data, context: Data) -> list[str]:

@@ -104,7 +104,7 @@ def arms(stats: Data, context: Data) -> Table:
 def _arm_cells(stats: Data, context: Data, arm: str) -> list[str]:
     precision = words.text(pick(stats, "arms", arm, "precision"))
     if arm not in words.FINE_TUNES:
-        against = "-" if arm == "base" else words.ARM_NAMES["base"]
+        against = words.ARM_NAMES["base"] if arm == "base_4bit" else "-"
         return [precision, against, "-", "-", "-"]
     metrics = pick(context, "training", arm, "metrics") or {}
     trained, total = metrics.get("trainable_params"), metrics.get("all_params")

@@ -10,6 +10,7 @@ from titer import files
 from titer.errors import DataError, FormatError
 from titer.evaluation.scoring import ArmInput
 from titer.records import Answer, Example, Fact
+from titer.report import studies
 
 FINE_TUNES = ("qlora", "full")
 
@@ -27,6 +28,8 @@ class Found:
     """data/papers/stats.json."""
     examples: list[Example]
     """Of the training split: what the models saw."""
+    studies: dict[str, Any]
+    """Name -> content of reports/studies/<name>.json."""
 
 
 def read(at: SimpleNamespace) -> Found:
@@ -49,6 +52,7 @@ def read(at: SimpleNamespace) -> Found:
         model=files.read_json(at.model),
         papers=files.read_json(at.papers / "stats.json"),
         examples=[Example.from_json(row) for row in rows if row["id"] not in lost],
+        studies=studies.read(at.studies),
     )
 
 
@@ -120,4 +124,5 @@ def context(
             "share_from_memory": from_memory / len(facts) if facts else None,
         },
         "contamination": contamination,
+        "studies": found.studies,
     }

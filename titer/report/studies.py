@@ -49,7 +49,7 @@ def sentences(studies: Mapping[str, Any]) -> list[str]:
     ]
     missing = [COMMANDS[name] for name in NAMES if name not in studies]
     if missing:
-        said.append(f"Not made: {' and '.join(f'`{command}`' for command in missing)}.")
+        said.append(f"Not made for this result. The commands: {', '.join(missing)}.")
     return said
 
 

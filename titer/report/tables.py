@@ -187,7 +187,7 @@ def _n_of(stats: Data, arms: list[str], metric: str) -> Any:
     blocks = [pick(stats, "comparisons", arm, metric) or {} for arm in arms]
     found = [pick(stats, "arms", arm, "metrics", key) for arm in arms]
     found += [block.get("n") for block in blocks]
-    if key == "n_open":
+    if key in ("n_open", f"n_{metric}"):
         found.append(len(pick(stats, "answers") or []) or None)
     return next((n for n in found if n is not None), None)
 

@@ -12,12 +12,13 @@ Data = Mapping[str, Any]
 
 NOT_RECORDED = "not recorded"
 
-ARMS = ("base", "base_4bit", "qlora", "full")
+ARMS = ("base", "base_few_shot", "base_4bit", "qlora", "full")
 """Every arm, in the order of each table."""
 FINE_TUNES = ("qlora", "full")
 
 ARM_NAMES = {
     "base": "Base model",
+    "base_few_shot": "Base model, shown examples",
     "base_4bit": "Base model, 4-bit",
     "qlora": "QLoRA",
     "full": "Full fine-tune",
@@ -52,11 +53,11 @@ N_KEYS = {
     "gold_prob": "n_closed",
     "brier": "n_closed",
     "general_acc": "n_general",
-    "keypoint_recall": "n_open",
-    "rubric_score": "n_open",
-    "ref_bpb": "n_open",
-    "rouge_l": "n_open",
-    "token_f1": "n_open",
+    "keypoint_recall": "n_keypoint_recall",
+    "rubric_score": "n_rubric_score",
+    "ref_bpb": "n_ref_bpb",
+    "rouge_l": "n_rouge_l",
+    "token_f1": "n_token_f1",
     "truncated_rate": "n_open",
     "empty_rate": "n_open",
 }

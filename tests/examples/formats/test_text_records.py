@@ -46,3 +46,18 @@ def test_a_wrong_list_is_named(tmp_path: Path, content: object, text: str) -> No
     with pytest.raises(FormatError) as error:
         text_records.read(path)
     assert str(error.value) == f"{path}{text}"
+
+
+def test_turns_of_an_export_are_its_messages() -> None:
+    system = {"role": "system", "content": "Be brief."}
+    example = make_example("Why?\n\nNote: it smokes.", "So.", title="")
+    example.messages = [system, *example.messages, *example.messages]
+    assert text_records.turns(text_records.rows([example])[0]["text"]) == example.messages
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "An abstract.", "Question: Why?", "Q: Why?\nA: ", "Answer: So.", "Answer: So.\nQ: Why?"],
+)
+def test_a_text_without_question_and_answer_has_no_turns(text: str) -> None:
+    assert text_records.turns(text) is None

@@ -32,7 +32,7 @@ def read(path: Path) -> list[Example]:
     for number, row in enumerate(files.read_jsonl(path)):
         fault = _fault(row)
         if fault:
-            raise FormatError(f"{path}:{_line(path, number)}: {fault}")
+            raise FormatError(f"{path}:{line_of(path, number)}: {fault}")
         examples.append(Example.from_json({"cluster_id": row["paper_id"], **row}))
     return examples
 
@@ -47,14 +47,8 @@ def ignored_keys(path: Path) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _fault(row: dict[str, Any]) -> str | None:
-    lacking = [key for key in REQUIRED if key not in row]
-    if lacking:
-        return f"chat row without {', '.join(lacking)} (keys: {', '.join(sorted(row))})"
-    return _message_fault(row["messages"])
-
-
-def _message_fault(messages: Any) -> str | None:
+def message_fault(messages: Any) -> str | None:
+    """What is wrong with the messages of a row, or null: roles, texts, an answer at the end."""
     if not isinstance(messages, list) or len(messages) < 2:
         return "messages: expected a list of at least a question and an answer"
     for number, message in enumerate(messages, 1):
@@ -66,8 +60,15 @@ def _message_fault(messages: Any) -> str | None:
     return None if last == "assistant" else f"the last message is from {last}, expected assistant"
 
 
-def _line(path: Path, number: int) -> int:
-    """Line in which the row with this number stands; blank lines hold no row."""
+def line_of(path: Path, number: int) -> int:
+    """Line in which the row with this number, counted from 0, stands; blank lines hold no row."""
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8", "replace")
     return [line for line, row in enumerate(text.split("\n"), 1) if row.strip()][number]
+
+
+def _fault(row: dict[str, Any]) -> str | None:
+    lacking = [key for key in REQUIRED if key not in row]
+    if lacking:
+        return f"chat row without {', '.join(lacking)} (keys: {', '.join(sorted(row))})"
+    return message_fault(row["messages"])

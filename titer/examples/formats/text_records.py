@@ -1,9 +1,10 @@
 """A JSON list of `{text, source, paper_id, title}`: plain text for tools that know no chat.
 
-Written as an export only. The text is of no model's template, and unlike a bare prompt it holds
-the answer.
+Written as an export; of a user's own records `turns` reads question and answer out of the text. The
+text is of no model's template, and unlike a bare prompt it holds the answer.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,18 @@ from titer.records import Example
 
 KEYS = ("text", "source", "paper_id", "title")
 SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
+ROLES = {
+    "system": "system",
+    **dict.fromkeys(("user", "human", "question", "q"), "user"),
+    **dict.fromkeys(("assistant", "answer", "a"), "assistant"),
+}
+"""Who speaks after such a word and a colon, in lower case."""
+
+_AT_LINE_START = re.compile(
+    r"^[ \t]*[*#]*[ \t]*(system|user|human|question|q|assistant|answer|a)[*]*[ \t]*:[*]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_IN_LINE = re.compile(r"(?<!\S)(System|User|Human|Question|Assistant|Answer):")
 
 
 def rows(examples: Iterable[Example]) -> list[dict[str, str]]:
@@ -43,6 +56,37 @@ def read(path: Path) -> list[dict[str, str]]:
     if not isinstance(content, list):
         raise FormatError(f"{path}:1: a JSON {type(content).__name__}, expected a list of records")
     return [_row(path, number, row) for number, row in enumerate(content, 1)]
+
+
+def turns(text: str) -> list[dict[str, str]] | None:
+    """The messages of a text such as "Question: ... Answer: ..." or "User: ... Assistant: ...".
+
+    Returns:
+        Messages that end with an answer; null where the text names no speakers, or holds a prompt
+        without an answer.
+    """
+    for pattern in (_AT_LINE_START, _IN_LINE):
+        marks = list(pattern.finditer(text))
+        ends = [*(mark.start() for mark in marks), len(text)][1:]
+        messages: list[dict[str, str]] = []
+        for mark, end in zip(marks, ends, strict=True):
+            role, content = ROLES[mark[1].lower()], text[mark.end() : end].strip()
+            if messages and messages[-1]["role"] == role:
+                messages[-1]["content"] = f"{messages[-1]['content']}\n{content}".strip()
+            else:
+                messages.append({"role": role, "content": content})
+        if _is_answered(messages):
+            before = text[: marks[0].start()].strip()
+            if before:  # a title or a context above the question
+                messages[0]["content"] = f"{before}\n{messages[0]['content']}"
+            return messages
+    return None
+
+
+def _is_answered(messages: list[dict[str, str]]) -> bool:
+    roles = [message["role"] for message in messages]
+    full = all(message["content"] for message in messages)
+    return full and "user" in roles and roles[-1:] == ["assistant"]
 
 
 def _row(path: Path, number: int, row: object) -> dict[str, str]:

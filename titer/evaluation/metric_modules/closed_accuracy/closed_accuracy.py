@@ -2,37 +2,22 @@
 
 from typing import Any
 
-import datasets
-import evaluate
-
-from titer.evaluation import metrics
-
-DESCRIPTION = "Share of items whose right choice scores above all others; a tie is wrong."
-INPUTS = """
-Args:
-    predictions: one list of scores per item, one score per choice.
-    references: index of the right choice.
-Returns:
-    closed_acc: share of right items.
-    correct: 0 or 1 for each item.
-"""
+from titer.evaluation import metric_base, metrics
 
 
-class ClosedAccuracy(evaluate.Metric):  # type: ignore[misc]
-    """Thin wrapper of `metrics.correct_choices`."""
+class ClosedAccuracy(metric_base.PlainMetric):
+    """Share of items whose right choice scores above all others; a tie is wrong.
 
-    def _info(self) -> Any:
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Sequence(datasets.Value("float64")),
-                    "references": datasets.Value("int64"),
-                }
-            ),
-        )
+    Args:
+        predictions: one list of scores per item, one score per choice.
+        references: index of the right choice.
+    Returns:
+        closed_acc: share of right items.
+        correct: 0 or 1 for each item.
+    """
+
+    predictions_type = metric_base.SCORES
+    references_type = metric_base.INT
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         correct = metrics.correct_choices(predictions, references)

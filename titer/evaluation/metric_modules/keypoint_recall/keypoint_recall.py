@@ -2,38 +2,23 @@
 
 from typing import Any
 
-import datasets
-import evaluate
-
-from titer.evaluation import metrics
-
-DESCRIPTION = "Points of stated key points over points possible, mean over answers."
-INPUTS = """
-Args:
-    predictions: answers, without the thought.
-    references: for each answer the JSON text of {key_points, must_not}.
-Returns:
-    keypoint_recall: mean over answers that have key points.
-    rubric_score: the same with points of must-not statements taken off.
-    recalls: for each answer, None where there are no key points; likewise rubrics.
-"""
+from titer.evaluation import metric_base, metrics
 
 
-class KeypointRecall(evaluate.Metric):  # type: ignore[misc]
-    """Thin wrapper of `metrics.score_answer`."""
+class KeypointRecall(metric_base.PlainMetric):
+    """Points of stated key points over points possible, mean over answers.
 
-    def _info(self) -> Any:
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Value("string"),
-                    "references": datasets.Value("string"),
-                }
-            ),
-        )
+    Args:
+        predictions: answers, without the thought.
+        references: for each answer the JSON text of `metrics.rubric_text`.
+    Returns:
+        keypoint_recall: mean over answers that have key points.
+        rubric_score: the same with points of must-not statements taken off.
+        recalls: for each answer, None where there are no key points; likewise rubrics.
+    """
+
+    predictions_type = metric_base.TEXT
+    references_type = metric_base.TEXT
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         pairs = zip(predictions, references, strict=True)

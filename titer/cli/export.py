@@ -1,0 +1,110 @@
+"""`titer export lm-eval`: what other tools can read."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    parser = commands.add_parser(
+        "export",
+        help="write the closed questions as tasks of lm-evaluation-harness",
+        description="Write what other tools can read. Example: titer export lm-eval",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True)
+    text = "tasks, data and README for lm-evaluation-harness, so that anyone can re-check figures"
+    verb = verbs.add_parser("lm-eval", help=text, description=text)
+    verb.add_argument("--out", type=Path, help="folder to write; default: exports/lm_eval")
+    verb.add_argument(
+        "--tokenizer",
+        type=Path,
+        help="model folder whose chat template renders the prompts; default: models/base",
+    )
+    verb.add_argument(
+        "--plain", action="store_true", help="prompts for a model without a chat template"
+    )
+    verb.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="SAMPLES",
+        help="write nothing; compare samples_*.jsonl of the harness with the results",
+    )
+    verb.add_argument(
+        "--results",
+        type=Path,
+        help="with --compare: a closed.jsonl; default: results/base/closed.jsonl",
+    )
+    verb.set_defaults(run=lm_eval)
+
+
+def lm_eval(arguments: argparse.Namespace) -> None:
+    """Write the tasks, or compare what the harness found with our results.
+
+    Raises:
+        TiterError: a file or folder is missing, or samples and results do not fit.
+    """
+    if arguments.compare:
+        _compare(arguments)
+    else:
+        _write(arguments)
+
+
+def _write(arguments: argparse.Namespace) -> None:
+    from types import SimpleNamespace
+
+    from titer import runner
+    from titer.evaluation import benchmark
+    from titer.export import lm_eval as export
+
+    choices, values = runner.load_params()
+    config = runner.typed(runner.merge(choices, values))
+    domain, root = choices["domain"], runner.ROOT
+    paths = {key: path.replace("${domain}", domain) for key, path in benchmark.FILES.items()}
+    at = SimpleNamespace(**{key: root / path for key, path in paths.items()})
+    asked = benchmark.load(at, config.eval, root=root)
+    prompts = (
+        export.plain(asked.items)
+        if arguments.plain
+        else export.templated(
+            _tokenizer(arguments.tokenizer or root / "models" / "base"),
+            config.model.think,
+            asked.items,
+        )
+    )
+    out = arguments.out or root / "exports" / "lm_eval"
+    window = config.model.max_length
+    for path in export.write(out, asked, prompts, domain=domain, window=window):
+        print(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from titer.errors import LoadError
+    from titer.modeling.loading import load_tokenizer
+
+    if not folder.is_dir():
+        raise LoadError(
+            f"{folder}: no model, so no chat template. Run: dvc repro download_model, or give "
+            "--tokenizer or --plain"
+        )
+    return load_tokenizer(folder)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from titer import files, runner
+    from titer.export import lm_eval as export
+
+    path = arguments.results or runner.ROOT / "results" / "base" / "closed.jsonl"
+    rows = [
+        row
+        for row in files.read_jsonl(path)
+        if row.get("precision") != "nf4" and not row.get("few_shot")
+    ]
+    for samples in arguments.compare:
+        found = export.agreement(files.read_jsonl(samples), rows)
+        print(
+            f"{samples.name}: items {found.n_items}, likelihoods {found.n_likelihoods}, largest "
+            f"difference {found.largest:.2e}, items with another likeliest choice "
+            f"{len(found.flips)}"
+        )

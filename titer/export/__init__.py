@@ -1,0 +1,1 @@
+"""What other tools can read: one module per target."""
