@@ -35,7 +35,7 @@ def look(device: Device, out: Path) -> There:
 
         n_gpus = torch.cuda.device_count()
         return There(float(torch.cuda.mem_get_info(0)[0]) if n_gpus else 0.0, disk, n_gpus)
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     return There(float(psutil.virtual_memory().available), disk, 0)
 
