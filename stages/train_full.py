@@ -19,12 +19,13 @@ HARDWARE_KEYS = (
 
 
 @stage(
-    uses=("seed", "full", "examples.on_long", *MODEL_KEYS, *HARDWARE_KEYS),
+    uses=("seed", "full", "examples.on_long", "examples.replay", *MODEL_KEYS, *HARDWARE_KEYS),
     untracked=("hardware.report_to", "plan"),
     reads={
         "base": "models/base",
         "examples": "data/papers/examples",
         "heldout": "data/papers/heldout.jsonl",
+        "texts": "data/pretraining",
     },
     writes={
         "model": "models/full",
@@ -38,15 +39,16 @@ def train_full(cfg: Any, at: Places) -> float | None:
     from titer.training import launch, outputs, preflight
 
     settings = full_run(
-        cfg.full, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
-    )
+        cfg.full, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long,
+        replay=cfg.examples.replay,
+    )  # fmt: skip
     reason = preflight.why_not_full(
         cfg.full.enabled, settings, base=at.reads.base, memory_gib=cfg.hardware.memory_gib
     )
     if reason is not None:
         outputs.write_not_run(reason, at.writes, stage="train_full", plan=cfg.plan)
         return None
-    data = outputs.read_data(at.reads.examples, at.reads.heldout)
+    data = outputs.read_data(at, settings)
     run = launch.train(
         settings,
         base=at.reads.base,

@@ -1,4 +1,4 @@
-"""Train the QLoRA adapter.
+"""Train the QLoRA adapter, or take one that was trained elsewhere.
 
 Reads the base model, the examples and the held-out papers; writes the adapter, losses and metrics.
     python -m stages.train_qlora qlora.epochs=1        one run by hand, into runs/
@@ -6,8 +6,8 @@ Reads the base model, the examples and the held-out papers; writes the adapter, 
 
 from typing import Any
 
-from titer.config import qlora_run
-from titer.runner import Places, stage
+from titer.config import AdapterSource, qlora_run
+from titer.runner import ROOT, Places, stage
 
 MODEL_KEYS = ("model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
@@ -17,12 +17,14 @@ HARDWARE_KEYS = (
 
 
 @stage(
-    uses=("seed", "qlora", "examples.on_long", *MODEL_KEYS, *HARDWARE_KEYS),
+    uses=("seed", "qlora", "examples.on_long", "examples.replay", *MODEL_KEYS, *HARDWARE_KEYS),
     untracked=("hardware.report_to", "plan"),
     reads={
         "base": "models/base",
         "examples": "data/papers/examples",
         "heldout": "data/papers/heldout.jsonl",
+        "texts": "data/pretraining",
+        "adapters": "data/own/adapters",
     },
     writes={
         "model": "models/qlora",
@@ -31,14 +33,21 @@ HARDWARE_KEYS = (
         "metrics": "results/train_qlora/metrics.json",
     },
 )
-def train_qlora(cfg: Any, at: Places) -> float:
-    """Train, and give back the validation loss that a sweep minimises."""
-    from titer.training import launch, outputs
+def train_qlora(cfg: Any, at: Places) -> float | None:
+    """Train, and give back the validation loss that a sweep minimises; null when adopted."""
+    from titer.training import adopt, launch, outputs
+
+    if cfg.qlora.source == AdapterSource.path:
+        folder = adopt.own_path(cfg.qlora, root=ROOT, own=at.reads.adapters)
+        found = adopt.adopt(folder, base=at.reads.base, think=cfg.model.think, out=at.writes.model)
+        adopt.write_adopted(found, at, section=cfg.qlora, plan=cfg.plan)
+        return None
 
     settings = qlora_run(
-        cfg.qlora, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
-    )
-    data = outputs.read_data(at.reads.examples, at.reads.heldout)
+        cfg.qlora, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long,
+        replay=cfg.examples.replay,
+    )  # fmt: skip
+    data = outputs.read_data(at, settings)
     run = launch.train(
         settings,
         base=at.reads.base,

@@ -9,7 +9,7 @@ files or argv.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -90,6 +90,20 @@ class OnLong(StrEnum):
 
     drop = "drop"
     fail = "fail"
+
+
+class AdapterSource(StrEnum):
+    """Where the adapter comes from."""
+
+    train = "train"
+    path = "path"
+
+
+class Keep(StrEnum):
+    """Which weights a run leaves."""
+
+    last = "last"
+    best = "best"
 
 
 RECIPES = (
@@ -455,6 +469,8 @@ class ExamplesSettings:
     """Rule E: cosine similarity to a benchmark question from which an example is a paraphrase."""
     on_long: OnLong
     """A row longer than model.max_length: drop and list it, or fail."""
+    replay: float
+    """Share of the training rows that is general text (data/pretraining), against forgetting."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -470,12 +486,17 @@ class ExamplesSettings:
         for key in ("validation_share", "heldout_share"):
             share = getattr(self, key)
             check(0 < share < 0.5, f"examples.{key}", share, "between 0 and 0.5")
+        check(0 <= self.replay < 1, "examples.replay", self.replay, "in [0, 1)")
 
 
 @dataclass
 class QloraSettings:
     """The QLoRA fine-tune."""
 
+    source: AdapterSource
+    """train: made here; path: trained elsewhere, checked against the base, then judged alike."""
+    path: str | None
+    """path: a PEFT adapter's folder below data/own/adapters."""
     learning_rate: float | None
     """Peak; null takes model.learning_rate.qlora."""
     epochs: float
@@ -489,12 +510,25 @@ class QloraSettings:
     lora_dropout: float
     target_modules: str
     """all-linear, or names joined by a comma: q_proj,v_proj."""
+    use_rslora: bool
+    """Scale by alpha / sqrt(r), so that a large r still learns (Kalajdzievski 2023)."""
+    use_dora: bool
+    """Train the length of each weight column apart from its direction (Liu et al. 2024)."""
+    neftune_alpha: float
+    """Noise on the embeddings while training (Jain et al. 2023: 5 to 15); 0: none."""
     evals: int
     """Times that the validation loss is measured, evenly spread, the last one at the end."""
+    patience: int
+    """Measurements without a better validation loss before training stops; 0: it never does."""
+    keep: Keep
+    """last, or best: the weights with the lowest validation loss."""
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Check ranges and that the keys fit the source."""
         check_training("qlora", self)
+        given = self.source == AdapterSource.train or self.path is not None
+        check(given, "qlora.path", self.path, "given when qlora.source=path")
+        check(self.neftune_alpha >= 0, "qlora.neftune_alpha", self.neftune_alpha, "at least 0")
         check(self.lora_r >= 1, "qlora.lora_r", self.lora_r, "at least 1")
         check(self.lora_alpha >= 1, "qlora.lora_alpha", self.lora_alpha, "at least 1")
         check(0 <= self.lora_dropout < 1, "qlora.lora_dropout", self.lora_dropout, "in [0, 1)")
@@ -516,6 +550,10 @@ class FullSettings:
     weight_decay: float
     evals: int
     """Times that the validation loss is measured, evenly spread, the last one at the end."""
+    patience: int
+    """Measurements without a better validation loss before training stops; 0: it never does."""
+    keep: Keep
+    """last, or best: the weights with the lowest validation loss."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -529,6 +567,7 @@ def check_training(section: str, settings: Any) -> None:
     check(settings.epochs > 0, f"{section}.epochs", settings.epochs, "above 0")
     check(settings.batch_size >= 1, f"{section}.batch_size", settings.batch_size, "at least 1")
     check(settings.evals >= 1, f"{section}.evals", settings.evals, "at least 1")
+    check(settings.patience >= 0, f"{section}.patience", settings.patience, "at least 0")
     share = settings.warmup_share
     check(0 <= share < 1, f"{section}.warmup_share", share, "in [0, 1)")
 
@@ -672,6 +711,10 @@ class LoraSettings:
     alpha: int
     dropout: float
     target_modules: str | list[str]
+    use_rslora: bool = False
+    """Scale by alpha / sqrt(r)."""
+    use_dora: bool = False
+    """Train lengths and directions apart."""
 
 
 @dataclass(frozen=True)
@@ -701,6 +744,13 @@ class SftSettings:
     report_to: list[str]
     lora: LoraSettings | None
     """null trains all weights."""
+    neftune_alpha: float = 0.0
+    """Of the noise on the embeddings."""
+    patience: int = 0
+    """Evaluations without a better loss before training stops; 0: never."""
+    keep: Keep = Keep.last
+    replay: float = 0.0
+    """Share of general text among the training rows."""
 
     @property
     def n_processes(self) -> int:
@@ -721,13 +771,18 @@ def qlora_run(
     *,
     seed: int,
     on_long: OnLong,
+    replay: float = 0.0,
 ) -> SftSettings:
     """The QLoRA run; `model` and `hardware` hold at least the keys that train_qlora declares."""
     names = section.target_modules
     targets = names if names == "all-linear" else [name.strip() for name in names.split(",")]
-    lora = LoraSettings(section.lora_r, section.lora_alpha, section.lora_dropout, targets)
+    lora = LoraSettings(
+        section.lora_r, section.lora_alpha, section.lora_dropout, targets,
+        use_rslora=section.use_rslora, use_dora=section.use_dora,
+    )  # fmt: skip
     rate = section.learning_rate or model.learning_rate.qlora
-    return _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=lora)
+    run = _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=lora)
+    return replace(run, neftune_alpha=section.neftune_alpha, replay=replay)
 
 
 def full_run(
@@ -737,10 +792,12 @@ def full_run(
     *,
     seed: int,
     on_long: OnLong,
+    replay: float = 0.0,
 ) -> SftSettings:
     """The full fine-tune; `model` and `hardware` hold at least the keys train_full declares."""
     rate = section.learning_rate or model.learning_rate.full
-    return _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=None)
+    run = _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=None)
+    return replace(run, replay=replay)
 
 
 def _sft_run(
@@ -776,4 +833,6 @@ def _sft_run(
         machines=hardware.machines,
         report_to=list(hardware.report_to),
         lora=lora,
+        patience=section.patience,
+        keep=section.keep,
     )

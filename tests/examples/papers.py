@@ -50,7 +50,7 @@ def make_settings(**changes: Any) -> ExamplesSettings:
         "on_concern": OnConcern.drop, "encoder": None, "encoder_threshold": 0.9,
         "exchange_answers": False,
         "validation_share": 0.1, "heldout_share": 0.1,
-        "on_leak": OnLeak.drop, "on_long": OnLong.drop,
+        "on_leak": OnLeak.drop, "on_long": OnLong.drop, "replay": 0.0,
     }  # fmt: skip
     return ExamplesSettings(**{**fields, **changes})
 

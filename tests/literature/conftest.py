@@ -156,6 +156,7 @@ def examples_settings() -> ExamplesSettings:
         encoder=None,
         encoder_threshold=0.9,
         on_long=OnLong.drop,
+        replay=0.0,
     )
 
 

@@ -107,9 +107,26 @@ def encode_row(tokenizer: Any, messages: Messages, think: Think) -> EncodedRow:
 
     Prompt and answer are tokenised apart, so that the prompt's ids are those of use to the token.
     """
-    prompt = encode_prompt(tokenizer, render_prompt(tokenizer, messages[:-1], think))
-    answer = [*encode_continuation(tokenizer, messages[-1]["content"]), tokenizer.eos_token_id]
-    return EncodedRow(prompt + answer, [-100] * len(prompt) + answer)
+    return encode_rows(tokenizer, [messages], think)[0]
+
+
+def encode_rows(
+    tokenizer: Any, conversations: Sequence[Messages], think: Think
+) -> list[EncodedRow]:
+    """The same for many rows at once, in their order: a fast tokenizer works in batches."""
+    if not conversations:
+        return []
+    has_template = bool(tokenizer.chat_template)
+    prompts = [render_prompt(tokenizer, messages[:-1], think) for messages in conversations]
+    texts = [messages[-1]["content"] for messages in conversations]
+    answers = texts if has_template else [f" {text}" for text in texts]
+    prompt_ids = tokenizer(prompts, add_special_tokens=not has_template, verbose=False)
+    answer_ids = tokenizer(answers, add_special_tokens=False, verbose=False)
+    rows = []
+    for prompt, text in zip(prompt_ids["input_ids"], answer_ids["input_ids"], strict=True):
+        answer = [*text, tokenizer.eos_token_id]
+        rows.append(EncodedRow(prompt + answer, [-100] * len(prompt) + answer))
+    return rows
 
 
 def split_thought(text: str, *, opened_in_prompt: bool) -> SplitText:

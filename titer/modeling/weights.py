@@ -19,16 +19,31 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
+def tensor_shapes(file: Path) -> dict[str, list[int]]:
+    """Name -> shape of every tensor of a safetensors file, from its header alone.
+
+    Raises:
+        LoadError: it is not a safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(file), framework="numpy") as weights:
+            return {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise LoadError(f"{file}: not readable as safetensors: {error}") from None
+
+
+def base_shapes(folder: Path) -> dict[str, list[int]]:
+    """Name -> shape of every tensor of a model folder."""
+    return {
+        name: shape for file in weight_files(folder) for name, shape in tensor_shapes(file).items()
+    }
+
+
 def count_parameters(folder: Path) -> int:
     """Number of weights in a folder's safetensors, from their headers alone."""
-    from safetensors import safe_open
-
-    total = 0
-    for file in weight_files(folder):
-        with safe_open(str(file), framework="numpy") as weights:
-            names = weights.keys()
-            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in names)
-    return total
+    return sum(math.prod(shape) for shape in base_shapes(folder).values())
 
 
 def context_length(folder: Path) -> int | None:

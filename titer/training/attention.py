@@ -76,9 +76,9 @@ def _all_at_once(query: Any, key: Any, value: Any, given: dict[str, Any]) -> Any
 
     ends, longest = given["cu_seq_lens_q"], given["max_length_q"]
     window = given.get("sliding_window")
-    states = (one[0].transpose(0, 1) for one in (query, key, value))
+    queries, keys, values = (one[0].transpose(0, 1) for one in (query, key, value))
     out: Any = varlen_attn(
-        *states, ends, ends, longest, longest, scale=given.get("scaling"),
+        queries, keys, values, ends, ends, longest, longest, scale=given.get("scaling"),
         enable_gqa=query.shape[1] != key.shape[1],
         window_size=(-1 if window is None else window - 1, 0),
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import asdict
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,17 +10,23 @@ from titer.config import PlanSettings, SftSettings
 from titer.errors import DataError
 from titer.modeling.loading import NOT_RUN
 from titer.records import Example
+from titer.training.replay import replay_examples
 from titer.training.sft import LOSS_COLUMNS, Data, Run
 
 logger = logging.getLogger(__name__)
 
 
-def read_data(examples: Path, heldout: Path) -> Data:
+def read_data(at: Any, settings: SftSettings) -> Data:
     """Training and validation examples, and the texts of the held-out papers.
 
+    With `settings.replay` general rows stand behind the others; training shuffles them.
+
+    Args:
+        at: places of the stage: it reads `examples`, `heldout` and `texts` (data/pretraining).
     Raises:
-        DataError: there is nothing to train or to validate on.
+        DataError: there is nothing to train or to validate on, or too little to replay.
     """
+    examples, heldout = at.reads.examples, at.reads.heldout
     parts = {
         name: [Example.from_json(row) for row in files.read_jsonl(examples / f"{name}.jsonl")]
         for name in ("train", "validation")
@@ -30,7 +35,10 @@ def read_data(examples: Path, heldout: Path) -> Data:
         if not rows:
             raise DataError(f"{examples}/{name}.jsonl: no examples. Collect more papers")
     texts = [str(row["text"]) for row in files.read_jsonl(heldout)]
-    return Data(parts["train"], parts["validation"], texts)
+    general = replay_examples(
+        at.reads.texts, share=settings.replay, n_train=len(parts["train"]), seed=settings.seed
+    )
+    return Data(parts["train"] + general, parts["validation"], texts)
 
 
 TRAIN = "train.jsonl"
@@ -62,6 +70,7 @@ def write_run(
         "examples_sha256": files.sha256_file(at.reads.examples / TRAIN),
         "dropped": run.dropped,
         "tokens": run.tokens,
+        **run.notes,
         "timing": files.rounded(run.timing, 2),
     }
     files.write_json(writes.run, record)

@@ -4,20 +4,24 @@ Invariant: nothing is loaded onto a device here; only token ids and sizes are lo
 """
 
 import importlib.util
+import logging
+import re
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from titer.config import Dtype, OnLong, SftSettings
+from titer.config import OnLong, SftSettings
 from titer.errors import DataError, LoadError
-from titer.modeling.chat_template import EncodedRow, encode_row
-from titer.modeling.weights import count_parameters
+from titer.modeling.chat_template import THINK_CLOSE, THINK_OPEN, EncodedRow, encode_rows
 from titer.records import Example
+from titer.training import memory, room
+from titer.training.checks import Check, base_checks, rounding, row_checks
+from titer.training.replay import RECIPE as REPLAY
 
-GIB = 1024**3
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,35 +31,133 @@ class Rows:
     kept: list[EncodedRow]
     dropped: list[dict[str, Any]]
     """`{id, tokens, reason}`, in the order of the examples."""
+    examples: list[Example] = field(default_factory=list)
+    """Those of `kept`, in the same order, role tokens taken out."""
+    stripped: dict[str, int] = field(default_factory=dict)
+    """Id -> number of role tokens that stood in its texts."""
 
 
 def encode_examples(
     tokenizer: Any, examples: Sequence[Example], settings: SftSettings, *, name: str
 ) -> Rows:
-    """Tokenise examples and check every row.
+    """Tokenise examples; those that are too long are left out or refused.
+
+    Role tokens inside a text would end the turn there: they are taken out and counted.
 
     Args:
         name: of the examples, for messages: train or validation.
     Raises:
         DataError: no row is left, a row is too long with on_long=fail, or a row has no answer.
     """
-    kept: list[EncodedRow] = []
-    dropped: list[dict[str, Any]] = []
     for example in examples:
-        row = encode_row(tokenizer, example.messages, settings.think)
-        _check_labels(example, row, tokenizer.eos_token_id)
+        if example.messages[-1]["role"] != "assistant" or not example.answer.strip():
+            raise DataError(f"example {example.id} ({example.paper_id}) has no assistant's answer")
+    clean, stripped = without_role_tokens(tokenizer, examples)
+    kept: list[EncodedRow] = []
+    kept_examples: list[Example] = []
+    dropped: list[dict[str, Any]] = []
+    encoded = encode_rows(tokenizer, [example.messages for example in clean], settings.think)
+    for example, row in zip(clean, encoded, strict=True):
         if len(row.input_ids) > settings.max_length:
             _refuse_long(example, len(row.input_ids), settings)
             dropped.append({"id": example.id, "tokens": len(row.input_ids), "reason": "too long"})
         else:
             kept.append(row)
+            kept_examples.append(example)
     if not kept:
         raise DataError(
             f"{name} examples: 0 of {len(examples)} rows fit into model.max_length="
             f"{settings.max_length}. Raise it, or collect papers with shorter answers"
         )
-    return Rows(kept, dropped)
+    return Rows(kept, dropped, kept_examples, stripped)
 
+
+def without_role_tokens(
+    tokenizer: Any, examples: Sequence[Example]
+) -> tuple[list[Example], dict[str, int]]:
+    """Examples whose texts hold no special token, and how many were taken out of which.
+
+    The tags of thoughts stay: they belong to the think policy.
+    """
+    tokens = set(tokenizer.all_special_tokens) | {
+        str(token) for token in tokenizer.added_tokens_decoder.values() if token.special
+    }
+    found = sorted(tokens - {THINK_OPEN, THINK_CLOSE, ""}, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, found)) or "(?!)")
+    clean: list[Example] = []
+    stripped: dict[str, int] = {}
+    for example in examples:
+        n_found = sum(len(pattern.findall(m["content"])) for m in example.messages)
+        if n_found:
+            stripped[example.id] = n_found
+            messages = [{**m, "content": pattern.sub("", m["content"])} for m in example.messages]
+            example = replace(example, messages=messages)
+        clean.append(example)
+    if stripped:
+        logger.warning(
+            "%d role tokens taken out of the texts of %d examples, the first is %s",
+            sum(stripped.values()), len(stripped), next(iter(stripped)),
+        )  # fmt: skip
+    return clean, stripped
+
+
+@dataclass(frozen=True)
+class Report:
+    """What preflight found."""
+
+    checks: list[Check]
+    need: memory.Need | None
+    """Memory at the peak; null where the architecture's is not known."""
+    disk_bytes: float
+    micro_rows: int
+    micro_tokens: int
+    """Of the largest micro-batch, padding included."""
+    n_trained: int | None
+    """Weights that training should change; null where that is not known."""
+    notes: dict[str, Any]
+    """For the run record."""
+
+
+def inspect(
+    tokenizer: Any,
+    parts: Sequence[Rows],
+    settings: SftSettings,
+    *,
+    base: Path,
+    out: Path,
+    there: room.There | None = None,
+) -> Report:
+    """Run every check that needs no weights; none of them raises.
+
+    Args:
+        parts: rows for training, and those that measure the loss.
+        out: where the result will be, for the free disk.
+        there: what the machine has; null asks it.
+    """
+    pairs = [pair for rows in parts for pair in zip(rows.examples, rows.kept, strict=True)]
+    checks = row_checks(tokenizer, pairs, settings) + base_checks(base, pairs, settings)
+    longest = max(len(row.input_ids) for _, row in pairs)
+    micro = micro_batch_rows(settings, longest)
+    shape, need, disk, n_trained = room.shape_or_none(base), None, 0.0, None
+    if shape is None:
+        checks.append(Check("memory", True, "not known for this architecture, not checked"))
+    else:
+        n_micro, tokens = settings.batch_size // micro, micro * longest
+        need = memory.need(shape, settings, tokens=tokens, n_micro=n_micro)
+        disk = room.disk_bytes(shape, settings)
+        n_trained = memory.n_adapter(shape, settings.lora) if settings.lora else None
+        there = there or room.look(settings.device, out)
+        checks += room.room_checks(shape, settings, there, tokens=tokens, n_micro=n_micro)
+    notes = {
+        "preflight": {check.name: check.found for check in checks if check.name not in MACHINE},
+        "stripped": {k: n for rows in parts for k, n in sorted(rows.stripped.items())},
+        "n_replay": sum(example.recipe == REPLAY for example in parts[0].examples),
+    }
+    return Report(checks, need, disk, micro, micro * longest, n_trained, notes)
+
+
+MACHINE = ("memory", "disk", "GPUs")
+"""Checks whose text differs from machine to machine: they stay out of the run record."""
 
 LENGTH_BINS = 20
 """Bins of a histogram of row lengths at most."""
@@ -86,13 +188,6 @@ def token_lengths(rows: Rows) -> dict[str, Any]:
     }
 
 
-def _check_labels(example: Example, row: EncodedRow, eos: int) -> None:
-    if example.messages[-1]["role"] != "assistant" or not example.answer.strip():
-        raise DataError(f"example {example.id} ({example.paper_id}) has no assistant's answer")
-    if row.labels[-1] != eos:
-        raise DataError(f"example {example.id}: the end token is not trained, so nothing would end")
-
-
 def _refuse_long(example: Example, tokens: int, settings: SftSettings) -> None:
     if settings.on_long == OnLong.fail:
         raise DataError(
@@ -106,34 +201,6 @@ def micro_batch_rows(settings: SftSettings, longest: int) -> int:
     fit = max(1, settings.micro_batch_tokens // max(1, longest))
     rows = settings.batch_size // settings.n_processes
     return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= fit)
-
-
-BYTES_PER_PARAMETER = {
-    # weights, gradients and optimiser states (reference: training, section 8)
-    ("adamw_torch", Dtype.float32): 16,
-    ("adamw_torch_fused", Dtype.float32): 16,
-    ("adamw_8bit", Dtype.float32): 10,
-    ("paged_adamw_8bit", Dtype.float32): 10,
-    ("adamw_torch_8bit", Dtype.float32): 10,
-    ("adamw_torch_8bit", Dtype.bfloat16): 6,
-}
-
-
-def full_memory_gib(n_parameters: int, optimizer: str, weights: Dtype) -> float:
-    """Memory of a full fine-tune without activations.
-
-    Raises:
-        LoadError: bf16 weights with an optimiser that rounds small updates away.
-    """
-    try:
-        size = BYTES_PER_PARAMETER[(optimizer, weights)]
-    except KeyError:
-        known = ", ".join(f"{name} on {dtype}" for name, dtype in sorted(BYTES_PER_PARAMETER))
-        raise LoadError(
-            f"hardware.optimizer.full = {optimizer!r} with model.dtype {weights}: not known to "
-            f"train all weights exactly (bf16 loses small updates). Choose one of {known}"
-        ) from None
-    return n_parameters * size / GIB
 
 
 def require_torchao(optimizer: str) -> None:
@@ -155,21 +222,29 @@ def why_not_full(
 ) -> str | None:
     """Why the full fine-tune does not run, or null when it does.
 
-    With `enabled` null the model's size decides: nine tenths of the memory may be filled, the
-    rest is left to activations.
+    With `enabled` null the model's size decides, and optimisers that cannot train it are a reason.
+
+    Raises:
+        LoadError: `enabled` is true and the optimiser cannot be used.
     """
     if enabled is False:
         return "full.enabled is false"
     try:
         require_torchao(settings.optimizer)
-        needed = full_memory_gib(count_parameters(base), settings.optimizer, settings.weights)
+        check = rounding(settings)
+        if not check.is_ok:
+            raise LoadError(check.found)
+        shape = memory.read_shape(base)
+        tokens = settings.micro_batch_tokens
+        needed = memory.need(shape, settings, tokens=tokens).total / memory.GIB
     except LoadError as error:
         if enabled is None:
             return str(error)
         raise
-    if enabled is None and needed > 0.9 * memory_gib:
+    if enabled is None and needed > memory_gib:
         return (
-            f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients and "
-            f"{settings.optimizer} states, and hardware.memory_gib is {memory_gib:g}"
+            f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients, "
+            f"{settings.optimizer} states and {tokens:,} tokens of activations, and "
+            f"hardware.memory_gib is {memory_gib:g}"
         )
     return None

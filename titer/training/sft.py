@@ -15,26 +15,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from titer import files
-from titer.config import Device, Dtype, SftSettings
+from titer.config import Keep, SftSettings
 from titer.errors import DataError, Stopped
 from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
 from titer.modeling.weights import check_context
 from titer.records import Example
-from titer.training import attention, lora, preflight, spread
-from titer.training.callbacks import TO_FILES, SaveOnSignal, StageProgress, trackers
+from titer.training import (
+    arguments,
+    attention,
+    first_step,
+    lora,
+    preflight,
+    saving,
+    spread,
+)
+from titer.training.callbacks import SaveOnSignal, StageProgress, trackers
+from titer.training.checks import require
 
 logger = logging.getLogger(__name__)
 
 LOSS_COLUMNS = ("step", "epoch", "train_loss", "validation_loss")
-TOKENIZER_FILES = frozenset(
-    {
-        "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
-        "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "chat_template.jinja",
-        "chat_template.json",
-    }
-)  # fmt: skip
 BPB_BATCH = 8
 """Windows per forward pass when held-out papers are scored: a part of the measurement."""
 
@@ -61,6 +62,8 @@ class Run:
     """Rows that were too long, by id."""
     tokens: dict[str, dict[str, Any]]
     """Row lengths of train and validation, as `preflight.token_lengths` gives them."""
+    notes: dict[str, Any]
+    """What preflight saw, and which step's weights were kept."""
     timing: dict[str, float]
     """Seconds and peak memory: they differ from run to run."""
 
@@ -88,6 +91,8 @@ def train(
     tokenizer = loading.load_tokenizer(base)
     rows = preflight.encode_examples(tokenizer, data.train, settings, name="train")
     checks = preflight.encode_examples(tokenizer, data.validation, settings, name="validation")
+    report = preflight.inspect(tokenizer, (rows, checks), settings, base=base, out=out)
+    require(report.checks)
     model = loading.load_model(
         base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
     )
@@ -107,6 +112,8 @@ def train(
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
     attending = attention.per_document(model) if packed else contextlib.nullcontext()
     with stop.listening(), attending:
+        first = first_step.probe(trainer, expected=report.n_trained)
+        logger.info("first row: loss %.3f, gradient norm %.3g", first["loss"], first["norm"])
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.stopped:
         raise Stopped(
@@ -116,11 +123,12 @@ def train(
     loop_s = time.monotonic() - loop_started
     losses = loss_rows(trainer.state.log_history)
     _check_finite(losses, checkpoints)
-    _save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
+    kept = kept_row(losses, settings.keep)
+    saving.save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
     after = bits_per_byte(trainer.model.eval(), tokenizer, data.heldout, settings)
     metrics: dict[str, float | int] = {
-        "train_loss": losses[-1]["train_loss"],
-        "validation_loss": losses[-1]["validation_loss"],
+        "train_loss": kept["train_loss"],
+        "validation_loss": kept["validation_loss"],
         "bpb_indomain_before": before,
         "bpb_indomain_after": after,
         "n_train": len(rows.kept),
@@ -141,7 +149,15 @@ def train(
         "train": preflight.token_lengths(rows),
         "validation": preflight.token_lengths(checks),
     }
-    return Run(metrics, losses, losses[-1]["validation_loss"], dropped, tokens, timing)
+    notes = {**report.notes, "kept_step": kept["step"]}
+    return Run(metrics, losses, kept["validation_loss"], dropped, tokens, notes, timing)
+
+
+def kept_row(losses: Sequence[dict[str, Any]], keep: Keep) -> dict[str, Any]:
+    """The evaluation of the weights that are kept: the last one, or the first of the best."""
+    if keep == Keep.best:
+        return min(losses, key=lambda row: row["validation_loss"])
+    return losses[-1]
 
 
 def _check_finite(losses: Sequence[dict[str, Any]], checkpoints: Path) -> None:
@@ -203,7 +219,7 @@ def _trainer(
     micro = preflight.micro_batch_rows(settings, longest)
     trainer = trainer_class(model.config.vocab_size)(
         model,
-        args=_arguments(settings, checkpoints, len(train_rows), micro, logs),
+        args=arguments.sft_arguments(settings, checkpoints, len(train_rows), micro),
         train_dataset=_dataset(train_rows),
         eval_dataset=_dataset(validation_rows),
         data_collator=attention.collator() if packed else None,
@@ -221,64 +237,17 @@ def _trainer(
 
 
 def _watchers(settings: SftSettings, rows: Sequence[Any], logs: Path) -> list[Any]:
-    per_epoch = sum(len(row.input_ids) for row in rows) / -(-len(rows) // settings.batch_size)
-    return [StageProgress(settings, per_epoch), *trackers(settings.report_to, logs)]
+    from transformers import EarlyStoppingCallback
+
+    per_step = sum(len(row.input_ids) for row in rows) / -(-len(rows) // settings.batch_size)
+    early = [EarlyStoppingCallback(settings.patience)] if settings.patience else []
+    return [StageProgress(settings, per_step), *trackers(settings.report_to, logs), *early]
 
 
 def _dataset(rows: list[chat_template.EncodedRow]) -> Any:
     from datasets import Dataset
 
     return Dataset.from_list([{"input_ids": r.input_ids, "labels": r.labels} for r in rows])
-
-
-def n_steps(settings: SftSettings, n_rows: int) -> int:
-    """Optimiser steps of a run, rounded up to a multiple of `evals`.
-
-    So the last evaluation sees the final weights. An incomplete last batch of an epoch is a step.
-    """
-    steps = max(1, round(settings.epochs * -(-n_rows // settings.batch_size)))
-    return -(-steps // settings.evals) * settings.evals
-
-
-def _arguments(
-    settings: SftSettings, checkpoints: Path, n_rows: int, micro: int, logs: Path
-) -> Any:
-    from trl import SFTConfig
-
-    steps = n_steps(settings, n_rows)
-    every = steps // settings.evals
-    on_cpu = settings.device == Device.cpu
-    stochastic = settings.optimizer == "adamw_torch_8bit" and settings.weights == Dtype.bfloat16
-    return SFTConfig(
-        output_dir=str(checkpoints),
-        max_steps=steps,
-        per_device_train_batch_size=micro,
-        # row by row: transformers averages batches, so the loss would depend on the micro-batch
-        per_device_eval_batch_size=1,
-        gradient_accumulation_steps=settings.batch_size // settings.n_processes // micro,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(settings.warmup_share * steps),
-        weight_decay=settings.weight_decay,
-        optim=settings.optimizer,
-        optim_args="bf16_stochastic_round=True" if stochastic else None,
-        bf16=settings.precision == Dtype.bfloat16,
-        use_cpu=on_cpu,
-        dataloader_pin_memory=not on_cpu,
-        max_length=None,  # rows were measured and filtered: TRL would cut the end token in silence
-        packing=False,
-        logging_steps=1,  # a mean over steps would forget those before a resume
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=1,
-        disable_tqdm=True,
-        report_to=[name for name in settings.report_to if name not in TO_FILES] or "none",
-        seed=settings.seed,
-        data_seed=settings.seed,
-        **spread.arguments(settings),
-    )
 
 
 def loss_rows(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -299,28 +268,3 @@ def loss_rows(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             )
             since = []
     return rows
-
-
-def _save(trainer: Any, tokenizer: Any, base: Path, out: Path, *, is_adapter: bool) -> None:
-    """Save the trained weights; with several processes all gather them and the first one writes."""
-    whole = None
-    if spread.n_sharded(trainer.model):
-        whole = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    if not trainer.is_world_process_zero():
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    if is_adapter:
-        lora.save_adapter(trainer.model, out)
-    else:
-        trainer.model.save_pretrained(str(out), state_dict=whole)
-        for weights in out.glob("*.safetensors"):
-            weights.chmod(0o644)
-    # byte for byte: saved anew, some tokenizers come out as another one
-    for path in sorted(base.iterdir()):
-        if path.name in TOKENIZER_FILES:
-            shutil.copyfile(path, out / path.name)
-    identity = {
-        "tokenizer_sha256": chat_template.tokenizer_sha256(tokenizer),
-        "chat_template_sha256": chat_template.template_sha256(tokenizer),
-    }
-    files.write_json(out / "trained_with.json", identity)

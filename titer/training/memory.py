@@ -1,0 +1,286 @@
+"""How much memory a fine-tune needs, by arithmetic on the model's configuration alone.
+
+Weights, gradients and optimiser states are counted; activations are the tensors that autograd
+keeps, counted with saved-tensor hooks on Qwen3, Llama and GPT-2 of transformers 5.23 with sdpa.
+Invariant: no torch and no weights; a test compares the sum with what a process really takes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from titer.config import Device, Dtype, LoraSettings, SftSettings
+from titer.errors import LoadError
+
+GIB = 1024**3
+SIZE_BYTES = {Dtype.float32: 4, Dtype.bfloat16: 2}
+NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""Bytes per 4-bit weight: a code per block of 64, and a float per 256 of those codes."""
+CHUNKED_FROM = 32_000
+"""Vocabulary from which TRL's head is used, which holds the logits of a chunk (trainer.py)."""
+CHUNK_TOKENS = 256
+"""Tokens whose logits TRL's chunked head holds at once (trl 1.16)."""
+
+OPTIMIZER_BYTES = {
+    # states per trained parameter
+    "adamw_torch": 8,
+    "adamw_torch_fused": 8,
+    "adamw_8bit": 2,
+    "paged_adamw_8bit": 2,
+    "adamw_torch_8bit": 2,
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What memory depends on."""
+
+    family: str
+    """gpt2, qwen3 (norms on queries and keys) or llama (Llama, Mistral, Qwen2)."""
+    hidden: int
+    intermediate: int
+    n_layers: int
+    query_width: int
+    """Heads times their width."""
+    kv_width: int
+    """Key-value heads times their width."""
+    vocab: int
+    is_tied: bool
+    """Whether head and embedding are one matrix."""
+    n_positions: int = 0
+    """Rows of a learned table of positions."""
+
+
+def read_shape(folder: Path) -> Shape:
+    """The shape of a model folder.
+
+    Raises:
+        LoadError: config.json is absent or of an architecture whose memory is not known.
+    """
+    try:
+        text = (folder / "config.json").read_text(encoding="utf-8")
+    except OSError:
+        raise LoadError(f"{folder}: no config.json; this is not a model folder") from None
+    return shape_of(json.loads(text))
+
+
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """The shape that a configuration describes.
+
+    Raises:
+        LoadError: the architecture is none of those whose memory is known.
+    """
+    kind = str(config.get("model_type"))
+    if kind == "gpt2":
+        width = config["n_embd"]
+        return Shape(
+            family="gpt2", hidden=width, intermediate=config.get("n_inner") or 4 * width,
+            n_layers=config["n_layer"], query_width=width, kv_width=width,
+            vocab=config["vocab_size"], is_tied=bool(config.get("tie_word_embeddings", True)),
+            n_positions=config["n_positions"],
+        )  # fmt: skip
+    if kind not in ("llama", "mistral", "qwen2", "qwen3"):
+        raise LoadError(
+            f"model type {kind!r}: not one that Titer trains. Choose a model of the GPT-2, Llama, "
+            "Mistral, Qwen2 or Qwen3 family"
+        )
+    heads = config["num_attention_heads"]
+    width = config.get("head_dim") or config["hidden_size"] // heads
+    return Shape(
+        family="qwen3" if kind == "qwen3" else "llama",
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        n_layers=config["num_hidden_layers"],
+        query_width=heads * width,
+        kv_width=(config.get("num_key_value_heads") or heads) * width,
+        vocab=config["vocab_size"],
+        is_tied=bool(config.get("tie_word_embeddings", False)),
+    )
+
+
+def linear_layers(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Linear modules of one decoder layer: path below the layer -> inputs, outputs."""
+    hidden, inner = shape.hidden, shape.intermediate
+    if shape.family == "gpt2":
+        return {
+            "attn.c_attn": (hidden, 3 * hidden), "attn.c_proj": (hidden, hidden),
+            "mlp.c_fc": (hidden, inner), "mlp.c_proj": (inner, hidden),
+        }  # fmt: skip
+    return {
+        "self_attn.q_proj": (hidden, shape.query_width),
+        "self_attn.k_proj": (hidden, shape.kv_width),
+        "self_attn.v_proj": (hidden, shape.kv_width),
+        "self_attn.o_proj": (shape.query_width, hidden),
+        "mlp.gate_proj": (hidden, inner),
+        "mlp.up_proj": (hidden, inner),
+        "mlp.down_proj": (inner, hidden),
+    }
+
+
+def n_linear(shape: Shape) -> int:
+    """Weights of the linear modules of all decoder layers: what NF4 packs."""
+    return shape.n_layers * sum(a * b for a, b in linear_layers(shape).values())
+
+
+def n_embedding(shape: Shape) -> int:
+    """Weights of embedding, head and table of positions."""
+    tables = shape.vocab * (1 if shape.is_tied else 2) + shape.n_positions
+    return tables * shape.hidden
+
+
+def n_parameters(shape: Shape) -> int:
+    """All weights but biases and norms, which are less than a thousandth."""
+    return n_linear(shape) + n_embedding(shape)
+
+
+def n_adapter(shape: Shape, lora: LoraSettings) -> int:
+    """Weights of a LoRA adapter.
+
+    Raises:
+        LoadError: no module of the model has one of the names in qlora.target_modules.
+    """
+    layers = linear_layers(shape)
+    chosen = [size for name, size in layers.items() if _is_target(name, lora.target_modules)]
+    if not chosen:
+        names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+        raise LoadError(
+            f"qlora.target_modules = {lora.target_modules!r}: the model has no such module. "
+            f"It has {names}; all-linear takes them all"
+        )
+    per_layer = sum(lora.r * (a + b) + (b if lora.use_dora else 0) for a, b in chosen)
+    return shape.n_layers * per_layer
+
+
+def _is_target(name: str, targets: str | list[str]) -> bool:
+    wanted = [targets] if isinstance(targets, str) else targets
+    return "all-linear" in wanted or any(name == t or name.endswith(f".{t}") for t in wanted)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that training holds at its peak, part by part."""
+
+    weights: float
+    """Base weights, autocast's copies of them, and the adapter."""
+    gradients: float
+    optimizer: float
+    activations: float
+    """What autograd keeps of one micro-batch, or of one layer with checkpointing."""
+    working: float
+    """Gradients of one layer's activations."""
+    logits: float
+    """Of the head: logits, probabilities and their gradients."""
+    overlap: float
+    """Of gradients and activations that are never there at the same time."""
+
+    @property
+    def total(self) -> float:
+        """Bytes at the peak."""
+        held = self.weights + self.gradients + self.optimizer
+        return held + self.activations + self.working + self.logits - self.overlap
+
+
+def need(shape: Shape, settings: SftSettings, *, tokens: int, n_micro: int = 2) -> Need:
+    """Memory of a fine-tune at its peak.
+
+    Args:
+        tokens: of one micro-batch, padding included.
+        n_micro: micro-batches per step; with one the gradients grow as the activations go.
+    """
+    size = SIZE_BYTES[settings.weights]
+    trained = n_adapter(shape, settings.lora) if settings.lora else n_parameters(shape)
+    # adapters are float32 (lora.train_adapter_in_float32), other weights have their own format
+    trained_size = 4 if settings.lora else size
+    gradients = trained * trained_size
+    kept = activation_bytes(shape, settings, tokens)
+    head = logits_bytes(shape, settings, tokens)
+    return Need(
+        weights=_weight_bytes(shape, settings, trained),
+        gradients=gradients,
+        optimizer=trained * _state_bytes(settings, trained_size),
+        activations=kept,
+        working=working_bytes(shape, settings, tokens),
+        logits=head,
+        overlap=min(gradients, kept + head) if n_micro == 1 else 0,
+    )
+
+
+def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
+    size = SIZE_BYTES[settings.weights]
+    autocast = settings.precision == Dtype.bfloat16
+    if settings.lora is None:
+        copies = 2 * n_linear(shape) if autocast and size == 4 else 0
+        return n_parameters(shape) * size + copies
+    # a layer's weights are unpacked for its product, one matrix at a time
+    unpacked = max(a * b for a, b in linear_layers(shape).values()) * size
+    adapter = trained * (4 + (2 if autocast else 0))
+    return n_linear(shape) * NF4_BYTES + n_embedding(shape) * size + unpacked + adapter
+
+
+def _state_bytes(settings: SftSettings, trained_size: int) -> float:
+    try:
+        states = OPTIMIZER_BYTES[settings.optimizer]
+    except KeyError:
+        known = ", ".join(sorted(OPTIMIZER_BYTES))
+        raise LoadError(
+            f"hardware.optimizer = {settings.optimizer!r}: memory not known. Choose one of {known}"
+        ) from None
+    return states * trained_size / 4 if states == 8 else states
+
+
+# bytes per token and unit of (hidden, query width, kv width, intermediate), one decoder layer
+ACTIVATION_BYTES = {
+    ("llama", "full", Dtype.float32): (24, 8, 8, 16),
+    ("llama", "lora", Dtype.float32): (16, 8, 8, 16),
+    ("llama", "full", Dtype.bfloat16): (16, 4.5, 4, 8),
+    ("llama", "lora", Dtype.bfloat16): (18, 6.5, 4, 8),
+    ("qwen3", "full", Dtype.float32): (24, 16, 16, 16),
+    ("qwen3", "lora", Dtype.float32): (16, 12, 12, 16),
+    ("qwen3", "full", Dtype.bfloat16): (16, 10, 10, 8),
+    ("qwen3", "lora", Dtype.bfloat16): (18, 10, 8, 8),
+    ("gpt2", "full", Dtype.float32): (72, 0, 0, 20),
+    ("gpt2", "lora", Dtype.float32): (72, 0, 0, 20),
+    ("gpt2", "full", Dtype.bfloat16): (45, 0, 0, 10),
+    ("gpt2", "lora", Dtype.bfloat16): (45, 0, 0, 10),
+}
+
+
+def activation_bytes(shape: Shape, settings: SftSettings, tokens: int) -> float:
+    """What autograd keeps of a micro-batch until the backward pass has used it."""
+    kind = "lora" if settings.lora else "full"
+    units = ACTIVATION_BYTES[(shape.family, kind, settings.precision)]
+    widths = (shape.hidden, shape.query_width, shape.kv_width, shape.intermediate)
+    layer = sum(unit * width for unit, width in zip(units, widths, strict=True))
+    if settings.lora:
+        layer += _adapter_activations(shape, settings, settings.lora)
+    if not settings.checkpointing:
+        return tokens * layer * shape.n_layers
+    # inputs of every layer, and all of the one that is being recomputed
+    return tokens * (shape.n_layers * shape.hidden * SIZE_BYTES[settings.precision] + layer)
+
+
+def _adapter_activations(shape: Shape, settings: SftSettings, lora: LoraSettings) -> float:
+    """Of one layer and token: the narrow products, and with dropout what each A reads."""
+    layers = linear_layers(shape)
+    narrow = 4 * lora.r * len(layers)
+    if not lora.dropout:
+        return narrow
+    size = SIZE_BYTES[settings.precision]
+    mask = 4 if settings.device == Device.cpu else 1  # torch 2.13 keeps it as floats on a CPU
+    read = sum(n_inputs for n_inputs, _ in layers.values())
+    no_longer_kept = 2 * shape.hidden + shape.intermediate
+    return narrow + read * (size + mask) - no_longer_kept * size
+
+
+def working_bytes(shape: Shape, settings: SftSettings, tokens: int) -> float:
+    """Gradients of one layer's activations while they are computed: those of the wide part."""
+    return 4 * tokens * shape.intermediate * SIZE_BYTES[settings.precision]
+
+
+def logits_bytes(shape: Shape, settings: SftSettings, tokens: int) -> float:
+    """Probabilities and their gradients in float32, logits besides where they are bf16."""
+    held = min(tokens, CHUNK_TOKENS) if shape.vocab >= CHUNKED_FROM else tokens
+    per_entry = 8 + (4 if settings.precision == Dtype.bfloat16 else 0)
+    return held * shape.vocab * per_entry
