@@ -102,3 +102,19 @@ def test_a_continuation_that_leaves_no_room_is_one_line() -> None:
         "a continuation of 3 tokens: the model's context is 2. Shorten the answer or take a model "
         "with a longer context"
     )
+
+
+def test_a_short_continuation_beside_a_long_one_stays_inside_learned_positions(
+    tmp_path: Path,
+) -> None:
+    """GPT-2 has a table of 512 positions; padding must not ask for the 513th."""
+    from tests.small_models import build
+
+    folder = build("GPT2", tmp_path / "gpt2")
+    tokenizer = loading.load_tokenizer(folder)
+    model = loading.load_model(folder, dtype=Dtype.float32, device=Device.cpu)
+    prompt = tuple(5 + i % 90 for i in range(508))
+    pairs = [(prompt, (7, 8, 9)), (prompt[-100:], tuple(range(10, 40)))]
+    scores = continuation_loglikelihoods(model, tokenizer, pairs, batch_size=2)
+    for pair in pairs:
+        assert scores[pair] == pytest.approx(plain(model, *pair), abs=1e-3)

@@ -73,7 +73,9 @@ def _generate_batch(
         )
     seconds = (time.monotonic() - started) / len(prompts)
     ends = end_token_ids(tokenizer, model)
-    return [_cut(row, ends, seconds) for row in out[:, ids.shape[1] :].tolist()]
+    # a decoder of its own begins with one start token, any other with the prompt
+    n_given = 1 if model.config.is_encoder_decoder else ids.shape[1]
+    return [_cut(row, ends, seconds) for row in out[:, n_given:].tolist()]
 
 
 def left_padded(prompts: Sequence[list[int]], pad_id: int, device: Any) -> tuple[Any, Any]:
@@ -107,6 +109,7 @@ def _arguments(tokenizer: Any, model: Any, settings: GenerationSettings) -> dict
         eos_token_id=sorted(end_token_ids(tokenizer, model)),
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
+        decoder_start_token_id=model.generation_config.decoder_start_token_id,
         **sampling,
     )
     return {"generation_config": config}

@@ -13,6 +13,7 @@ from typing import Any
 
 from titer.config import Device, Dtype
 from titer.errors import BaseMismatch, LoadError, NotFound
+from titer.modeling.weights import is_encoder_decoder
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = False) -> Any:
-    """A causal language model in evaluation mode.
+    """A causal language model, or an encoder-decoder such as T5, in evaluation mode.
 
     Args:
         folder: with config.json and safetensors.
@@ -74,9 +75,10 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     check_model_folder(folder)
+    auto = AutoModelForSeq2SeqLM if is_encoder_decoder(folder) else AutoModelForCausalLM
     _quiet_known_noise()
     if device == Device.cuda:
         _check_cuda(torch.cuda.device_count())
@@ -86,7 +88,7 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
     if quantize or device == Device.cuda:
         kwargs["device_map"] = {"": 0 if device == Device.cuda else "cpu"}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = auto.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
             **kwargs,
         )  # fmt: skip
@@ -143,6 +145,7 @@ def forget_generation_defaults(model: Any) -> None:
         eos_token_id=given.eos_token_id,
         bos_token_id=given.bos_token_id,
         pad_token_id=given.pad_token_id,
+        decoder_start_token_id=given.decoder_start_token_id,
     )
 
 

@@ -100,6 +100,9 @@ def _score_batch(model: Any, tokenizer: Any, batch: list[Pair]) -> list[float]:
     rows = torch.tensor([prompts.index(prompt) for prompt, _ in batch], device=model.device)
     ids, mask = left_padded([list(p) for p in prompts], tokenizer.pad_token_id, model.device)
     with torch.inference_mode():
+        if model.config.is_encoder_decoder:
+            encoded = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+            return _score_decoded(model, batch, encoded[rows], mask[rows])
         out = model(
             input_ids=ids, attention_mask=mask, position_ids=_positions(mask),
             use_cache=True, logits_to_keep=1,
@@ -110,6 +113,22 @@ def _score_batch(model: Any, tokenizer: Any, batch: list[Pair]) -> list[float]:
             out.past_key_values.reorder_cache(rows)
             scores = scores + _score_rest(model, batch, mask[rows], out.past_key_values)
     return [float(score) for score in scores]
+
+
+def _score_decoded(model: Any, batch: list[Pair], encoded: Any, mask: Any) -> list[float]:
+    """Scores where an encoder has read the prompts: the decoder begins with its start token."""
+    import torch
+
+    width = max(len(continuation) for _, continuation in batch)
+    target = [[*c, *[0] * (width - len(c))] for _, c in batch]
+    real = [[1] * len(c) + [0] * (width - len(c)) for _, c in batch]
+    targets, own = (torch.tensor(x, device=model.device) for x in (target, real))
+    start = torch.full_like(targets[:, :1], model.config.decoder_start_token_id)
+    out = model(
+        encoder_outputs=(encoded,), attention_mask=mask,
+        decoder_input_ids=torch.cat([start, targets[:, :-1]], 1), use_cache=False,
+    )  # fmt: skip
+    return [float(score) for score in _row_sums(out.logits, targets, own)]
 
 
 def _positions(mask: Any) -> Any:
@@ -132,17 +151,24 @@ def _score_rest(model: Any, batch: list[Pair], prompt_mask: Any, cache: Any) -> 
     real = [[1] * (len(c) - 1) + [0] * (width - len(c) + 1) for _, c in batch]
     ids, targets, own = (torch.tensor(x, device=model.device) for x in (given, target, real))
     mask = torch.cat([prompt_mask, own], 1)
-    positions = prompt_mask.sum(-1, keepdim=True) + torch.arange(width, device=model.device)
+    # padding repeats the last position: one beyond GPT-2's table of positions would be an error
+    positions = prompt_mask.sum(-1, keepdim=True) + _positions(own)
     out = model(
         input_ids=ids, attention_mask=mask, position_ids=positions,
         past_key_values=cache, use_cache=True,
     )  # fmt: skip
+    return torch.stack(_row_sums(out.logits, targets, own))
+
+
+def _row_sums(logits: Any, targets: Any, own: Any) -> list[Any]:
+    """Sum of the targets' log-probabilities where `own` is 1, for each row."""
+    import torch
+
     # row by row: with a large vocabulary a whole batch in float32 would fill a GPU
-    scores = [
-        (torch.log_softmax(logits.float(), -1).gather(1, wanted[:, None])[:, 0] * counts).sum()
-        for logits, wanted, counts in zip(out.logits, targets, own, strict=True)
+    return [
+        (torch.log_softmax(one.float(), -1).gather(1, wanted[:, None])[:, 0] * counts).sum()
+        for one, wanted, counts in zip(logits, targets, own, strict=True)
     ]
-    return torch.stack(scores)
 
 
 def text_loglikelihoods(

@@ -53,6 +53,12 @@ def context_length(folder: Path) -> int | None:
     return int(value) if value else None
 
 
+def is_encoder_decoder(folder: Path) -> bool:
+    """Whether the prompt is read by an encoder of its own (T5), not by the decoder that answers."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return bool(config.get("is_encoder_decoder"))
+
+
 def check_context(folder: Path, max_length: int) -> None:
     """Refuse rows or windows that are longer than the model can attend to.
 

@@ -8,8 +8,8 @@ from titer import files
 from titer.config import LoraSettings
 
 
-def lora_config(settings: LoraSettings) -> Any:
-    """PEFT's configuration of a causal model's adapter."""
+def lora_config(settings: LoraSettings, *, is_encoder_decoder: bool) -> Any:
+    """PEFT's configuration of an adapter for a causal model or an encoder-decoder."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -19,7 +19,7 @@ def lora_config(settings: LoraSettings) -> Any:
         target_modules=settings.target_modules,
         use_rslora=settings.use_rslora,
         use_dora=settings.use_dora,
-        task_type="CAUSAL_LM",
+        task_type="SEQ_2_SEQ_LM" if is_encoder_decoder else "CAUSAL_LM",
     )
 
 

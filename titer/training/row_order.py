@@ -45,11 +45,12 @@ class RowOrder(Sampler[int]):
         yield from range(n_rows, len(self.lengths))
 
 
-class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer with that order."""
+class InOrder:
+    """What a trainer of transformers needs for that order; stands before it among the bases."""
 
     n_silent = 0
     train_dataset: Any
+    args: Any
 
     def complete_last_step(self, eos: int) -> None:
         """Add silent rows until every step of an epoch has the rows of a whole batch.
@@ -78,3 +79,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             seed=self.args.data_seed,
             n_silent=self.n_silent,
         )
+
+
+class OrderedTrainer(InOrder, SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer with that order."""

@@ -192,8 +192,8 @@ def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
 
 def is_packed(model: Any, settings: SftSettings) -> bool:
     """Whether rows are laid end to end; told where it was asked for and the model cannot."""
-    if not settings.packing:
-        return False
+    if not settings.packing or model.config.is_encoder_decoder:
+        return False  # an encoder-decoder has two sequences to a row, which are padded
     reason = attention.why_not_packed(model)
     if reason is not None:
         logger.warning("rows are padded, not packed: %s", reason)
@@ -213,20 +213,25 @@ def _trainer(
 ) -> Any:
     from transformers import PrinterCallback
 
-    from titer.training.trainer import trainer_class
+    from titer.training import seq2seq
+    from titer.training.trainer import new_trainer
 
     longest = max(len(row.input_ids) for row in train_rows + validation_rows)
     micro = preflight.micro_batch_rows(settings, longest)
-    trainer = trainer_class(model.config.vocab_size)(
-        model,
-        args=arguments.sft_arguments(settings, checkpoints, len(train_rows), micro),
-        train_dataset=_dataset(train_rows),
-        eval_dataset=_dataset(validation_rows),
-        data_collator=attention.collator() if packed else None,
-        processing_class=tokenizer,
-        peft_config=lora.lora_config(settings.lora) if settings.lora else None,
-        callbacks=_watchers(settings, train_rows, logs),
-    )
+    has_encoder = bool(model.config.is_encoder_decoder)
+    given = {
+        "args": arguments.training_arguments(
+            settings, checkpoints, len(train_rows), micro, is_encoder_decoder=has_encoder
+        ),
+        "train_dataset": _dataset(train_rows),
+        "eval_dataset": _dataset(validation_rows),
+        "processing_class": tokenizer,
+        "callbacks": _watchers(settings, train_rows, logs),
+    }
+    if has_encoder:
+        trainer: Any = seq2seq.new_trainer(model, settings, given)
+    else:
+        trainer = new_trainer(model, settings, given, is_packed=packed)
     spread.check_processes(trainer.accelerator.num_processes, settings)
     if settings.n_processes > 1:
         trainer.complete_last_step(tokenizer.eos_token_id)

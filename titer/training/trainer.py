@@ -4,6 +4,8 @@ from typing import Any
 
 from transformers import Trainer
 
+from titer.config import SftSettings
+from titer.training import attention, lora
 from titer.training.row_order import OrderedTrainer
 
 LARGE_VOCABULARY = 32_000
@@ -58,3 +60,21 @@ def labelled_loss(model: Any, inputs: dict[str, Any], n_labels: Any = None) -> A
 def trainer_class(vocab_size: int) -> type[OrderedTrainer]:
     """Which trainer suits a vocabulary."""
     return OrderedTrainer if vocab_size >= LARGE_VOCABULARY else PlainLossTrainer
+
+
+def new_trainer(
+    model: Any, settings: SftSettings, given: dict[str, Any], *, is_packed: bool
+) -> OrderedTrainer:
+    """The trainer of a causal model, which puts a fresh adapter on it where settings ask for one.
+
+    Args:
+        given: arguments, data, tokenizer and callbacks, as transformers' Trainer names them.
+        is_packed: rows are laid end to end.
+    """
+    adapter = lora.lora_config(settings.lora, is_encoder_decoder=False) if settings.lora else None
+    return trainer_class(model.config.vocab_size)(
+        model,
+        data_collator=attention.collator() if is_packed else None,
+        peft_config=adapter,
+        **given,
+    )
