@@ -6,8 +6,9 @@ Reads the base model, the examples and the held-out papers; writes the adapter, 
 
 from typing import Any
 
+from titer import plan
 from titer.config import qlora_run
-from titer.runner import Places, stage
+from titer.runner import ROOT, Places, stage
 
 MODEL_KEYS = ("model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
@@ -18,7 +19,8 @@ HARDWARE_KEYS = (
 
 @stage(
     uses=("seed", "qlora", "examples.on_long", *MODEL_KEYS, *HARDWARE_KEYS),
-    untracked=("hardware.report_to", "plan"),
+    untracked=("hardware.report_to", "plan", "eval.questions"),
+    untracked_reads=plan.QUESTION_FILES,
     reads={
         "base": "models/base",
         "examples": "data/papers/examples",
@@ -35,6 +37,7 @@ def train_qlora(cfg: Any, at: Places) -> float:
     """Train, and give back the validation loss that a sweep minimises."""
     from titer.training import outputs, sft
 
+    promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)
     settings = qlora_run(
         cfg.qlora, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long
     )
@@ -42,7 +45,7 @@ def train_qlora(cfg: Any, at: Places) -> float:
     run = sft.train(
         settings, base=at.reads.base, data=data, out=at.writes.model, checkpoints=at.checkpoints
     )
-    outputs.write_run(run, at, stage="train_qlora", settings=settings, plan=cfg.plan)
+    outputs.write_run(run, at, stage="train_qlora", settings=settings, plan_sha256=promised)
     return run.validation_loss
 
 

@@ -29,6 +29,7 @@ from titer.modeling.loglikelihood import (
     text_loglikelihoods,
 )
 from titer.modeling.weights import check_context, context_length
+from titer.plan import with_questions
 from titer.records import Answer, ClosedItem, Question
 
 logger = logging.getLogger(__name__)
@@ -371,7 +372,7 @@ def run_record(
         "tokenizer_sha256": first.model["tokenizer_sha256"],
         "chat_template_sha256": first.model["chat_template_sha256"],
         "benchmark_sha256": benchmark.sha256,
-        "plan_sha256": plan.sha256(),
+        "plan_sha256": with_questions(plan, benchmark.sha256),
         "n_questions": len(benchmark.questions),
         "n_items": len(benchmark.items),
         "n_texts": len(benchmark.texts),
@@ -443,11 +444,11 @@ def write(
     files.write_json(writes.metrics, {stage: count_answers(answers)})
 
 
-def write_not_run(reason: str, plan: PlanSettings, writes: Any, *, stage: str) -> None:
+def write_not_run(reason: str, plan_sha256: str, writes: Any, *, stage: str) -> None:
     """Write empty results that say why the model was not asked."""
     logger.warning("%s does not run: %s", stage, reason)
     files.write_json(writes.answers, [])
     files.write_jsonl(writes.closed, [])
-    record = {"status": "not_run", "reason": reason, "plan_sha256": plan.sha256()}
+    record = {"status": "not_run", "reason": reason, "plan_sha256": plan_sha256}
     files.write_json(writes.run, {"schema_version": 1, **record})
     files.write_json(writes.metrics, {stage: count_answers([])})
