@@ -84,6 +84,7 @@ def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[s
         "stats": files.rounded(stats),
         "contamination": leaks,
         "metrics": scoring.metrics_rows(stats),
+        "accuracy": files.rounded(scoring.accuracy_rows(stats)),
     }
     table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
     return {
