@@ -125,6 +125,18 @@ def test_references_and_texts_come_with_their_bytes(taken: list[Taken], asked: B
     assert -text["ll"][0] / text["n_tokens"][0] == pytest.approx(math.log(1024), rel=0.1)
 
 
+def test_the_reference_of_a_safety_item_is_not_measured(asked: Benchmark, tiny_model: Path) -> None:
+    """No metric would read it."""
+    item = replace(asked.questions[0], id="S900", type="safety")
+    assert item.reference_answer
+    one, other = take(
+        replace(asked, questions=[asked.questions[0], item], items=[], texts=[]), tiny_model
+    ).answers
+    assert (one.id, other.id) == (asked.questions[0].id, "S900")
+    assert one.ref_logprob is not None
+    assert (other.ref_logprob, other.ref_bytes) == (None, None)
+
+
 def test_a_run_record_names_everything_that_was_held_equal(
     taken: list[Taken], asked: Benchmark, tmp_path: Path
 ) -> None:

@@ -38,6 +38,8 @@ TEXT_BATCH = 8
 """Windows of text per forward pass."""
 CUT = "context_cut"
 """Flag of an answer or row whose prompt lost its beginning: the model could not attend to it."""
+SAFETY = "safety"
+"""Type of the questions whose reference answer is for reading only."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "numpy")
 
 
@@ -236,10 +238,13 @@ class _Arm:
     def _reference_scores(
         self, questions: Sequence[Question]
     ) -> dict[str, tuple[float | None, int | None]]:
-        """Log-likelihood and bytes of each reference answer, nulls where there is none."""
+        """Log-likelihood and bytes of each reference answer, nulls where there is none.
+
+        Those of safety items are in no metric, so they are not measured.
+        """
         pairs: dict[str, Pair] = {}
         for question in questions:
-            if question.reference_answer:
+            if question.reference_answer and question.type != SAFETY:
                 prompt = self.encode(self.prompt(question.question, closed=True))
                 whole = (prompt, self.continuation(question.reference_answer))
                 pairs[question.id] = self._fitting(question.id, whole)
