@@ -6,6 +6,7 @@ Reads the fine-tuned model and the questions; writes its answers, likelihoods an
 
 from typing import Any
 
+from titer import plan
 from titer.evaluation import benchmark
 from titer.runner import ROOT, Places, stage
 
@@ -26,7 +27,8 @@ def benchmark_full(cfg: Any, at: Places) -> None:
 
     reason = not_run_reason(at.reads.model)
     if reason is not None:
-        answering.write_not_run(reason, cfg.plan, at.writes, stage="benchmark_full")
+        promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)
+        answering.write_not_run(reason, promised, at.writes, stage="benchmark_full")
         return
     setting = answering.setting(cfg)
     asked = benchmark.load(at.reads, cfg.eval, root=ROOT)

@@ -33,6 +33,7 @@ ARMS = ("base", "qlora", "full")
         "stats": "results/stats.json",
         "contamination": "results/contamination.json",
         "comparison": "results/model_comparison.csv",
+        "accuracy": "results/accuracy.json",
         "metrics": "results/metrics.json",
         "html": "reports/report.html",
         "markdown": "reports/report.md",

@@ -7,8 +7,9 @@ or why it did not run.
 
 from typing import Any
 
+from titer import plan
 from titer.config import full_run
-from titer.runner import Places, stage
+from titer.runner import ROOT, Places, stage
 
 MODEL_KEYS = ("model.dtype", "model.max_length", "model.think", "model.learning_rate")
 HARDWARE_KEYS = (
@@ -20,7 +21,8 @@ HARDWARE_KEYS = (
 
 @stage(
     uses=("seed", "full", "examples.on_long", "examples.replay", *MODEL_KEYS, *HARDWARE_KEYS),
-    untracked=("hardware.report_to", "plan"),
+    untracked=("hardware.report_to", "plan", "eval.questions"),
+    untracked_reads=plan.QUESTION_FILES,
     reads={
         "base": "models/base",
         "examples": "data/papers/examples",
@@ -38,6 +40,7 @@ def train_full(cfg: Any, at: Places) -> float | None:
     """Train, and give back the validation loss that a sweep minimises; null when it did not run."""
     from titer.training import launch, outputs, preflight
 
+    promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)
     settings = full_run(
         cfg.full, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long,
         replay=cfg.examples.replay,
@@ -46,7 +49,7 @@ def train_full(cfg: Any, at: Places) -> float | None:
         cfg.full.enabled, settings, base=at.reads.base, memory_gib=cfg.hardware.memory_gib
     )
     if reason is not None:
-        outputs.write_not_run(reason, at.writes, stage="train_full", plan=cfg.plan)
+        outputs.write_not_run(reason, at.writes, stage="train_full", plan_sha256=promised)
         return None
     data = outputs.read_data(at, settings)
     run = launch.train(
@@ -57,7 +60,7 @@ def train_full(cfg: Any, at: Places) -> float | None:
         checkpoints=at.checkpoints,
         logs=at.logs,
     )
-    outputs.write_run(run, at, stage="train_full", settings=settings, plan=cfg.plan)
+    outputs.write_run(run, at, stage="train_full", settings=settings, plan_sha256=promised)
     return run.validation_loss
 
 

@@ -6,6 +6,7 @@ Reads the base model, the examples and the held-out papers; writes the adapter, 
 
 from typing import Any
 
+from titer import plan
 from titer.config import AdapterSource, qlora_run
 from titer.runner import ROOT, Places, stage
 
@@ -18,7 +19,8 @@ HARDWARE_KEYS = (
 
 @stage(
     uses=("seed", "qlora", "examples.on_long", "examples.replay", *MODEL_KEYS, *HARDWARE_KEYS),
-    untracked=("hardware.report_to", "plan"),
+    untracked=("hardware.report_to", "plan", "eval.questions"),
+    untracked_reads=plan.QUESTION_FILES,
     reads={
         "base": "models/base",
         "examples": "data/papers/examples",
@@ -37,10 +39,11 @@ def train_qlora(cfg: Any, at: Places) -> float | None:
     """Train, and give back the validation loss that a sweep minimises; null when adopted."""
     from titer.training import adopt, launch, outputs
 
+    promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)
     if cfg.qlora.source == AdapterSource.path:
         folder = adopt.own_path(cfg.qlora, root=ROOT, own=at.reads.adapters)
         found = adopt.adopt(folder, base=at.reads.base, think=cfg.model.think, out=at.writes.model)
-        adopt.write_adopted(found, at, section=cfg.qlora, plan=cfg.plan)
+        adopt.write_adopted(found, at, section=cfg.qlora, plan_sha256=promised)
         return None
 
     settings = qlora_run(
@@ -56,7 +59,7 @@ def train_qlora(cfg: Any, at: Places) -> float | None:
         checkpoints=at.checkpoints,
         logs=at.logs,
     )
-    outputs.write_run(run, at, stage="train_qlora", settings=settings, plan=cfg.plan)
+    outputs.write_run(run, at, stage="train_qlora", settings=settings, plan_sha256=promised)
     return run.validation_loss
 
 

@@ -7,12 +7,13 @@ import pytest
 
 from tests.imports import ROOT, imported_files, imported_names
 
-FLOOR = {"records", "files", "errors", "config"}
+FLOOR = {"records", "files", "errors", "config", "plan"}
 MAY_IMPORT = {
     "records": set(),
     "files": {"errors"},
     "errors": set(),
     "config": {"errors"},
+    "plan": {"config", "errors", "files"},
     "runner": set(),
     "literature": set(),
     "examples": set(),

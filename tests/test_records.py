@@ -5,7 +5,16 @@ from dataclasses import fields
 
 import pytest
 
-from titer.records import Answer, ClosedItem, Example, Fact, Paper, Question, Record
+from titer.records import (
+    Answer,
+    ClosedItem,
+    Example,
+    Fact,
+    Paper,
+    Question,
+    Record,
+    is_open_licence,
+)
 
 MESSAGES = [
     {"role": "system", "content": "Be brief."},
@@ -81,3 +90,15 @@ def test_an_example_knows_prompt_and_answer() -> None:
     example = Example.from_json(RECORDS[1].to_json())
     assert example.prompt == "Be brief.\nWhat is measured?"
     assert example.answer == "anti-dsDNA"
+
+
+@pytest.mark.parametrize(
+    ("licence", "may"),
+    [
+        ("cc0", True), ("CC0-1.0", True), ("cc-by", True), ("CC-BY-4.0", True),
+        ("cc-by-sa", False), ("cc-by-nd", False), ("cc-by-nc", False), ("CC-BY-NC-4.0", False),
+        ("arxiv nonexclusive-distrib", False), ("not known", False), (None, False),
+    ],
+)  # fmt: skip
+def test_only_cc0_and_cc_by_may_be_passed_on(licence: str | None, may: bool) -> None:
+    assert is_open_licence(licence) == may

@@ -6,10 +6,8 @@ checks stand in `__post_init__` and run when the merged files become these objec
 files or argv.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -623,14 +621,6 @@ class PlanSettings:
         check(self.margin_points > 0, "plan.margin_points", self.margin_points, "above 0")
         check(self.margin_bpb > 0, "plan.margin_bpb", self.margin_bpb, "above 0")
         check_words("plan.family", self.family, ("qlora", "full"))
-
-    def sha256(self) -> str:
-        """Identity of the plan and of the definition of its endpoint.
-
-        Training and benchmarks record it; score compares it with the plan that it is given.
-        """
-        content = [asdict(self), ENDPOINT_VERSIONS[self.primary]]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 Invariant: records are plain data. They know no file format, no model and no stage.
 """
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -19,6 +20,14 @@ class Record:
         """The record held by a JSON object; keys that it does not define are ignored."""
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         return cls(**{key: value for key, value in row.items() if key in known})
+
+
+_OPEN = re.compile(r"cc0\b.*|cc-by(-\d[\d.]*)?", re.IGNORECASE)
+
+
+def is_open_licence(name: str | None) -> bool:
+    """Whether texts under a licence may be passed on by this project's policy: CC0 and CC BY."""
+    return _OPEN.fullmatch(name or "") is not None
 
 
 @dataclass

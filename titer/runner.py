@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import hydra
@@ -46,6 +46,7 @@ RESULT = "result.json"
 """What a finished job outside DVC leaves: stage, run, objective, overrides."""
 ERROR = "error.json"
 """What a job that failed in a sweep leaves: error, overrides."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 logger = logging.getLogger(__name__)
 
@@ -339,6 +340,7 @@ def stage(
     reads: Mapping[str, str],
     writes: Mapping[str, str],
     untracked: Sequence[str] = (),
+    untracked_reads: Mapping[str, str] = NOTHING,
 ) -> Callable[[Callable[[Any, Places], float | None]], Any]:
     """Declare a stage: the keys it uses, what it reads and what it writes, as in dvc.yaml.
 
@@ -347,13 +349,14 @@ def stage(
 
     Args:
         untracked: keys that cannot change a result and that dvc.yaml does not track.
+        untracked_reads: likewise inputs, which only the run record names.
     """
 
     def declare(function: Callable[[Any, Places], float | None]) -> Any:
         name = function.__name__
         declared = SimpleNamespace(
             name=name, uses=tuple(uses), untracked=tuple(untracked), reads=dict(reads),
-            writes=dict(writes),
+            writes=dict(writes), untracked_reads=dict(untracked_reads),
         )  # fmt: skip
         function.declared = declared  # type: ignore[attr-defined]
         job = functools.partial(_job, function, declared)
@@ -532,7 +535,8 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     """
     choices = dict(hydra_config.runtime.choices)
     out = ROOT if by_dvc() else Path(hydra_config.runtime.output_dir)
-    where = {k: ROOT / _substitute(path, choices) for k, path in declared.reads.items()}
+    read = declared.reads | declared.untracked_reads
+    where = {k: ROOT / _substitute(path, choices) for k, path in read.items()}
     for path in where.values():
         if not path.exists():
             raise ConfigError(f"{path.relative_to(ROOT)}: absent, and {declared.name} reads it")

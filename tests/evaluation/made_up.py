@@ -10,9 +10,11 @@ from titer.evaluation import scoring
 from titer.evaluation.items import Templates, closed_items, stated
 from titer.evaluation.scoring import ArmInput
 from titer.evaluation.seen import corpus
+from titer.plan import with_questions
 from titer.records import Answer, ClosedItem, Example, Fact, Question
 
 PLAN = PlanSettings("closed_acc", 0.05, 5.0, 0.05, ["qlora", "full"])
+PLAN_SHA256 = with_questions(PLAN, "asked")
 TEMPLATES = {
     relation: Templates(
         label=relation,
@@ -135,7 +137,7 @@ def answer(asked: Question, response: str, **more: Any) -> Answer:
 
 RUN = {
     "status": "ok", "reason": None, "tokenizer_sha256": "t", "chat_template_sha256": "c",
-    "plan_sha256": PLAN.sha256(),
+    "plan_sha256": PLAN_SHA256,
 }  # fmt: skip
 
 
@@ -192,7 +194,7 @@ def run_score(
     }
     given = {
         "facts": FACTS, "questions": [], "examples": EXAMPLES, "plan": PLAN,
-        "plan_sha256": PLAN.sha256(), "training": {}, "contamination": {"remaining": []},
+        "plan_sha256": PLAN_SHA256, "training": {}, "contamination": {"remaining": []},
     } | more  # fmt: skip
     given["corpus"] = corpus(given["facts"], given.pop("examples"))
     return scoring.score(arms, **given)

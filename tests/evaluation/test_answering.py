@@ -17,6 +17,7 @@ from titer.evaluation import answering, benchmark
 from titer.evaluation.answering import Setting, Taken
 from titer.evaluation.benchmark import Benchmark
 from titer.modeling.loading import NOT_RUN, not_run_reason
+from titer.plan import with_questions
 
 ROOT = Path(__file__).resolve().parents[2]
 EVAL = EvalSettings(None, ["cloze"], 4, batch_size=4, score_batch_size=64, few_shot=0)
@@ -124,6 +125,18 @@ def test_references_and_texts_come_with_their_bytes(taken: list[Taken], asked: B
     assert -text["ll"][0] / text["n_tokens"][0] == pytest.approx(math.log(1024), rel=0.1)
 
 
+def test_the_reference_of_a_safety_item_is_not_measured(asked: Benchmark, tiny_model: Path) -> None:
+    """No metric would read it."""
+    item = replace(asked.questions[0], id="S900", type="safety")
+    assert item.reference_answer
+    one, other = take(
+        replace(asked, questions=[asked.questions[0], item], items=[], texts=[]), tiny_model
+    ).answers
+    assert (one.id, other.id) == (asked.questions[0].id, "S900")
+    assert one.ref_logprob is not None
+    assert (other.ref_logprob, other.ref_bytes) == (None, None)
+
+
 def test_a_run_record_names_everything_that_was_held_equal(
     taken: list[Taken], asked: Benchmark, tmp_path: Path
 ) -> None:
@@ -131,7 +144,9 @@ def test_a_run_record_names_everything_that_was_held_equal(
     assert set(run) == RUN_KEYS
     assert (run["status"], run["reason"], run["n_errors"]) == ("ok", None, 0)
     assert (run["n_questions"], run["n_items"], run["n_texts"]) == (4, 5, 1)
-    assert (run["benchmark_sha256"], run["plan_sha256"]) == (asked.sha256, PLAN.sha256())
+    assert (run["benchmark_sha256"], run["plan_sha256"]) == (
+        asked.sha256, with_questions(PLAN, asked.sha256)
+    )  # fmt: skip
     assert run["generation"] == {**vars(GREEDY), "seed": 42}
     assert set(run["packages"]) == set(answering.PACKAGES)
 
@@ -211,10 +226,10 @@ def test_a_stage_that_did_not_run_says_so_in_every_out(tmp_path: Path) -> None:
     files.write_json(tmp_path / "model" / NOT_RUN, {"reason": "needs 130 GiB"})
     reason = not_run_reason(tmp_path / "model")
     assert reason == "needs 130 GiB"
-    answering.write_not_run(reason, PLAN, at, stage="benchmark_full")
+    answering.write_not_run(reason, "ab", at, stage="benchmark_full")
     assert files.read_json(at.answers) == []
     assert at.closed.read_text() == ""
-    run = {"schema_version": 1, "status": "not_run", "reason": reason, "plan_sha256": PLAN.sha256()}
+    run = {"schema_version": 1, "status": "not_run", "reason": reason, "plan_sha256": "ab"}
     assert files.read_json(at.run) == run
     zeros = dict.fromkeys(("n_answers", "n_truncated", "n_unclosed", "n_empty"), 0)
     assert files.read_json(at.metrics) == {"benchmark_full": zeros}

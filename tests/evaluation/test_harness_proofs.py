@@ -42,6 +42,11 @@ contexts that are too long
 training that does nothing
     tests/training/test_sft.py::test_a_fresh_adapter_leaves_the_logits_unchanged
     tests/evaluation/test_harness_proofs_model.py::test_training_that_moves_no_weight_gives_a_difference_of_exactly_zero
+a placebo
+    tests/evaluation/test_harness_proofs.py::test_a_model_that_learned_exchanged_answers_is_not_helped
+    tests/evaluation/test_studies.py::test_a_placebo_that_helps_fails
+    tests/examples/test_placebo.py::test_prompts_stay_and_answers_change_places_within_a_recipe
+    tests/pipeline/test_study.py::test_exchanged_answers_do_not_help
 a taught corpus
     tests/evaluation/test_scoring.py::test_a_planted_gain_on_stated_facts_is_found_and_called_helped
     tests/pipeline/test_default_run.py::test_stated_facts_rise_by_twenty_points
@@ -79,8 +84,9 @@ import pytest
 from tests.evaluation import made_up as m
 from tests.evaluation.test_answering import EVAL, paths
 from titer import files
-from titer.evaluation import benchmark, metrics, scoring
-from titer.records import Answer, Question
+from titer.evaluation import benchmark, metrics, scoring, studies
+from titer.evaluation.items import stated
+from titer.records import Answer, Fact, Question
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.findall(r"(tests/\S+\.py)::(\w+)", __doc__ or "")
@@ -194,6 +200,40 @@ def test_repeated_words_are_described_as_such(questions: list[Question]) -> None
     assert found["repetition_mean"] > 0.9
     assert honest["arms"]["base"]["descriptive"]["repetition_mean"] < 0.1
     assert found["words_mean"] > 500
+
+
+# ---- a fine-tune without knowledge
+
+
+def of_another(facts: Sequence[Fact]) -> dict[str, str]:
+    """For each stated fact the answer of another stated fact of its relation, all of them used."""
+    found = {}
+    for relation in {fact.relation for fact in facts}:
+        taught = [f for f in facts if f.relation == relation and stated(f.fact_id)]
+        turned = [*taught[1:], *taught[:1]]
+        found |= {f.fact_id: o.answer for f, o in zip(taught, turned, strict=True)}
+    return found
+
+
+def test_a_model_that_learned_exchanged_answers_is_not_helped() -> None:
+    """It is as sure of what it was taught as a real fine-tune is, and of the wrong thing."""
+    learned = of_another(m.FACTS)
+    real, placebo = m.tuned("qlora", m.gains), m.tuned("qlora", m.BASE)
+    n_moved = 0
+    for row in placebo.closed:
+        wrong = learned.get(row.get("fact_id") or "")
+        if row["set"] == "facts" and wrong in row["candidates"]:
+            row["ll"][row["candidates"].index(wrong)] = -1.0
+            n_moved += 1
+    assert n_moved > 20
+    stats = {"real": m.run_score(real), "placebo": m.run_score(placebo)}
+    assert stats["real"]["comparisons"]["qlora"]["verdict"] == "helped"
+    block = stats["placebo"]["comparisons"]["qlora"]
+    assert block["verdict"] != "helped"
+    assert block["primary"]["delta"] <= 0
+    study = studies.placebo(stats["real"], stats["placebo"])["arms"]["qlora"]
+    assert study["passes"]
+    assert study["difference"]["low"] > 0
 
 
 # ---- what may not matter

@@ -258,7 +258,7 @@ def test_training_that_moves_no_weight_gives_a_difference_of_exactly_zero(
     stats = scoring.score(
         inputs, facts=facts, questions=whole.questions[:5],
         corpus=corpus(facts, m.make_examples(facts, m.two_papers)), plan=m.PLAN,
-        plan_sha256=m.PLAN.sha256(),
+        plan_sha256=m.PLAN_SHA256,
         training={}, contamination={"remaining": []},
     )  # fmt: skip
     block = stats["comparisons"][idle.name]

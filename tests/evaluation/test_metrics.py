@@ -1,6 +1,5 @@
 """Scores by hand, and the same numbers through the package evaluate."""
 
-import json
 import math
 import os
 import subprocess
@@ -84,16 +83,8 @@ RUBRIC = metrics.rubric_text(
 
 BLIND = [[-1.0, -1.0, -9.0, -4.0], [-2.0, -3.0]]
 ANSWERS = ["I am not aware of such a disease.", "Lupus shows anti-Ro antibodies, not ANCA."]
-LOOKS = [json.dumps({"answer": a, "lexicon": ["lupus"], "time_seconds": 2.0}) for a in ANSWERS]
+LOOKS = [metrics.look_text(a, ["lupus"]) for a in ANSWERS]
 GIVEN = [metrics.describe(a, a, ["lupus"]) for a in ANSWERS]
-
-
-def test_the_best_name_of_a_right_answer_counts():
-    assert metrics.answer_match("The anti-Ro antibodies", ["SSA", "anti-Ro antibody"]) == (
-        False, pytest.approx(6 / 7),
-    )  # fmt: skip
-    assert metrics.answer_match("ANTI-RO antibodies.", ["SSA", "anti-Ro antibody"]) == (True, 1)
-    assert metrics.answer_match("", ["SSA"]) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +108,7 @@ def test_the_best_name_of_a_right_answer_counts():
         ),
         (
             "rubric_score", ["ANA. It cures lupus.", "ANA and C3"], [RUBRIC, RUBRIC],
-            {"rubric_score": 0.5, "must_not_hits": 1, "critical_missed": 1},
+            {"rubric_score": 0.5, "each": [0, 1], "must_not_hits": 1, "critical_missed": 1},
         ),
         (
             "rouge_l", ["a x c", ""], ["a b c d", "a"],
@@ -126,11 +117,6 @@ def test_the_best_name_of_a_right_answer_counts():
         (
             "token_f1", ["d c b a", "x"], ["a b c d", "a"],
             {"token_f1": 0.5, "each": [metrics.token_f1("d c b a", "a b c d"), 0]},
-        ),
-        (
-            "answer_match", ["SSA", "anti-Ro of IgG"], ["anti-Ro\nSSA", "anti-Ro"],
-            {"answer_em": 0.5,
-             "answer_f1": (1 + metrics.answer_match("anti-Ro of IgG", ["anti-Ro"])[1]) / 2},
         ),
         (
             "abstention", [*ANSWERS, ANSWERS[0]], [1, 1, 0],
@@ -148,13 +134,12 @@ def test_the_best_name_of_a_right_answer_counts():
         ),
         (
             "answer_description", ANSWERS, LOOKS,
-            {name: (GIVEN[0][name] + GIVEN[1][name]) / 2 for name in GIVEN[0]}
-            | {"time_seconds": 2},
+            {name: (GIVEN[0][name] + GIVEN[1][name]) / 2 for name in GIVEN[0]},
         ),
         ("closed_accuracy", SCORES, GOLD, {"closed_acc": 0.5, "correct": [1, 0]}),
         (
             "keypoint_recall", ["ANA. It cures lupus.", "ANA and C3"], [RUBRIC, RUBRIC],
-            {"keypoint_recall": 0.75, "rubric_score": 0.5, "recalls": [0.5, 1], "rubrics": [0, 1]},
+            {"keypoint_recall": 0.75, "each": [0.5, 1]},
         ),
         (
             "bits_per_byte", [-8 * math.log(2), -2 * math.log(2)], [4, 6],

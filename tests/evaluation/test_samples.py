@@ -15,7 +15,7 @@ from lxml import etree
 
 from titer import files
 from titer.errors import DataError, FormatError
-from titer.evaluation import samples
+from titer.evaluation import sample_formats, samples
 from titer.evaluation.items import word_key
 from titer.evaluation.questions import load_facts, load_templates
 from titer.evaluation.sample_prose import Guard, load_prose, ngrams
@@ -25,7 +25,11 @@ from titer.records import Fact, Paper
 ROOT = Path(__file__).parents[2]
 BENCHMARK = ROOT / "data" / "benchmark" / "autoimmune"
 COMMITTED = ROOT / "data" / "samples" / "autoimmune"
-LABELS = {"DOI": "10.5555/titer.sample.", "journal": samples.JOURNAL, "author": "Synthetic Author"}
+LABELS = {
+    "DOI": "10.5555/titer.sample.",
+    "journal": sample_formats.JOURNAL,
+    "author": "Synthetic Author",
+}
 
 PROSE = load_prose(BENCHMARK / "prose.yaml")
 TEMPLATES = load_templates(BENCHMARK / "templates.yaml")
@@ -170,8 +174,8 @@ def test_every_record_says_that_it_is_synthetic(papers: list[Paper]) -> None:
             assert paper.journal == LABELS["journal"] and (paper.doi or "").startswith(
                 LABELS["DOI"]
             )
-            assert int(paper.pmid or 0) > samples.FIRST_PMID
-            assert not paper.sections or paper.copyright_text == samples.COPYRIGHT
+            assert int(paper.pmid or 0) > sample_formats.FIRST_PMID
+            assert not paper.sections or paper.copyright_text == sample_formats.COPYRIGHT
         else:
             assert (paper.arxiv_id or "").startswith("2699.")
 

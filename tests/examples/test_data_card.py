@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.examples.papers import item, make_paper, make_settings
@@ -65,18 +64,6 @@ def test_the_table_of_licences_holds_every_paper_and_row() -> None:
         "| cc0 | 0 | 1 | yes |",
         "| not known | 20 | 100 | no |",
     ]
-
-
-@pytest.mark.parametrize(
-    ("licence", "may"),
-    [
-        ("cc0", True), ("CC0-1.0", True), ("cc-by", True), ("CC-BY-4.0", True),
-        ("cc-by-sa", False), ("cc-by-nd", False), ("cc-by-nc", False), ("CC-BY-NC-4.0", False),
-        ("arxiv nonexclusive-distrib", False), ("not known", False),
-    ],
-)  # fmt: skip
-def test_only_cc0_and_cc_by_may_be_passed_on(licence: str, may: bool) -> None:
-    assert data_card.is_open(licence) == may
 
 
 def test_the_card_is_the_same_each_time_and_holds_no_time() -> None:

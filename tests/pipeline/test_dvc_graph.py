@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.imports import ROOT, code_dependencies
+from titer.plan import QUESTION_FILES
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DVC["stages"]
@@ -72,6 +73,16 @@ def test_untracked_keys_are_tracked_nowhere_in_the_stage(name: str) -> None:
 def test_the_inputs_are_those_that_the_stage_declares(name: str) -> None:
     data = {dep for dep in STAGES[name]["deps"] if not dep.startswith(("stages/", "titer/"))}
     assert data == set(declared(name).reads.values())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_untracked_inputs_are_no_dependency_of_the_stage(name: str) -> None:
+    assert not set(declared(name).untracked_reads.values()) & set(STAGES[name]["deps"])
+
+
+@pytest.mark.parametrize("name", ["train_qlora", "train_full"])
+def test_training_records_the_questions_and_depends_on_none(name: str) -> None:
+    assert declared(name).untracked_reads == QUESTION_FILES
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -114,6 +114,18 @@ def test_full_that_does_not_run_says_so_everywhere(tiny: Clone) -> None:
     assert "full.enabled is false" in report
 
 
+@pytest.mark.slow
+def test_a_question_added_after_training_trains_nothing_and_is_stamped(tiny: Clone) -> None:
+    stamp = "plan changed after training"
+    assert stamp not in (tiny.path / "reports/report.md").read_text().lower()
+    row = {"id": "Q900", "category": "Gout", "difficulty": "easy", "question": "What causes gout?"}
+    tiny.edit("data/benchmark/autoimmune/open.jsonl", lambda text: f"{text}{json.dumps(row)}\n")
+    ran = tiny.repro()
+    assert not {"download_model", "train_qlora", "train_full"} & set(ran)
+    assert ran[-1] == "score"
+    assert stamp in (tiny.path / "reports/report.md").read_text().lower()
+
+
 def test_a_learning_rate_reruns_three_stages_and_nothing_else(tiny: Clone) -> None:
     tiny.edit(
         "params.yaml",

@@ -4,8 +4,8 @@ from lxml import etree
 from titer.report import drawing, figures
 
 NAMES = [
-    "forest", "relations", "dose", "strip", "retention", "losses", "flow", "years", "licences",
-    "recipes", "tokens",
+    "forest", "relations", "dose", "strip", "keypoints", "retention", "losses", "flow", "years",
+    "licences", "recipes", "tokens",
 ]  # fmt: skip
 
 

@@ -32,10 +32,10 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
 
         load(reviews)
     if config.eval.questions is not None:
-        from titer.evaluation.benchmark import questions_file
+        from titer.plan import questions_file
 
         own = root / "data" / "own" / choices["domain"] / "questions"
-        path = questions_file(domain / "open.jsonl", own, config.eval, root=root)
+        path = questions_file(domain / "open.jsonl", own, config.eval.questions, root=root)
         if not path.is_file():
             raise ConfigError(f"eval.questions = {config.eval.questions!r}: no such file")
         load_questions(path)

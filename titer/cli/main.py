@@ -42,3 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -71,23 +71,33 @@ def _stats(name: str, setting: str) -> Any:
     from titer import files, runner
 
     print(f"{name}: dvc exp run with {setting}", flush=True)
-    _dvc("exp", "run", "--temp", "--force", "--name", name, "--set-param", setting)
+    # not --force, which takes the name of an earlier study but also runs every stage again
+    if name in _dvc("exp", "list", "--names-only", printed=False).split():
+        _dvc("exp", "remove", name)
+    _dvc("exp", "run", "--temp", "--name", name, "--set-param", setting)
     kept = runner.ROOT / "runs" / "studies" / name
     kept.mkdir(parents=True, exist_ok=True)
     _dvc("get", ".", STATS, "--rev", name, "--out", str(kept / "stats.json"), "--force")
     return files.read_json(kept / "stats.json")
 
 
-def _dvc(*arguments: str) -> None:
+def _dvc(*arguments: str, printed: bool = True) -> str:
+    """Run DVC in the project; what it says is shown, or given back.
+
+    Raises:
+        DataError: it failed.
+    """
     from titer import runner
     from titer.errors import DataError
 
-    dvc = str(Path(sys.executable).with_name("dvc"))
-    if subprocess.run([dvc, *arguments], cwd=runner.ROOT, check=False).returncode:
+    dvc, out = str(Path(sys.executable).with_name("dvc")), None if printed else subprocess.PIPE
+    done = subprocess.run([dvc, *arguments], cwd=runner.ROOT, check=False, stdout=out, text=True)
+    if done.returncode:
         raise DataError(
             f"dvc {' '.join(arguments[:2])} failed, see above. What finished is in the cache: run "
             "the same command again to continue"
         )
+    return done.stdout or ""
 
 
 def _write(study: dict[str, Any]) -> None:

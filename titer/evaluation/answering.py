@@ -29,6 +29,7 @@ from titer.modeling.loglikelihood import (
     text_loglikelihoods,
 )
 from titer.modeling.weights import check_context, context_length
+from titer.plan import with_questions
 from titer.records import Answer, ClosedItem, Question
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ TEXT_BATCH = 8
 """Windows of text per forward pass."""
 CUT = "context_cut"
 """Flag of an answer or row whose prompt lost its beginning: the model could not attend to it."""
+SAFETY = "safety"
+"""Type of the questions whose reference answer is for reading only."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "numpy")
 
 
@@ -235,10 +238,13 @@ class _Arm:
     def _reference_scores(
         self, questions: Sequence[Question]
     ) -> dict[str, tuple[float | None, int | None]]:
-        """Log-likelihood and bytes of each reference answer, nulls where there is none."""
+        """Log-likelihood and bytes of each reference answer, nulls where there is none.
+
+        Those of safety items are in no metric, so they are not measured.
+        """
         pairs: dict[str, Pair] = {}
         for question in questions:
-            if question.reference_answer:
+            if question.reference_answer and question.type != SAFETY:
                 prompt = self.encode(self.prompt(question.question, closed=True))
                 whole = (prompt, self.continuation(question.reference_answer))
                 pairs[question.id] = self._fitting(question.id, whole)
@@ -371,7 +377,7 @@ def run_record(
         "tokenizer_sha256": first.model["tokenizer_sha256"],
         "chat_template_sha256": first.model["chat_template_sha256"],
         "benchmark_sha256": benchmark.sha256,
-        "plan_sha256": plan.sha256(),
+        "plan_sha256": with_questions(plan, benchmark.sha256),
         "n_questions": len(benchmark.questions),
         "n_items": len(benchmark.items),
         "n_texts": len(benchmark.texts),
@@ -443,11 +449,11 @@ def write(
     files.write_json(writes.metrics, {stage: count_answers(answers)})
 
 
-def write_not_run(reason: str, plan: PlanSettings, writes: Any, *, stage: str) -> None:
+def write_not_run(reason: str, plan_sha256: str, writes: Any, *, stage: str) -> None:
     """Write empty results that say why the model was not asked."""
     logger.warning("%s does not run: %s", stage, reason)
     files.write_json(writes.answers, [])
     files.write_jsonl(writes.closed, [])
-    record = {"status": "not_run", "reason": reason, "plan_sha256": plan.sha256()}
+    record = {"status": "not_run", "reason": reason, "plan_sha256": plan_sha256}
     files.write_json(writes.run, {"schema_version": 1, **record})
     files.write_json(writes.metrics, {stage: count_answers([])})

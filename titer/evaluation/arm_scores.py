@@ -95,11 +95,9 @@ def _correct(items: Sequence[Choice], scores: Sequence[Sequence[float]]) -> dict
 
 
 def _module_correct(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> list[bool]:
-    if not gold:
-        return []
-    module = metrics.load_metric("closed_accuracy")
-    found = module.compute(predictions=scores, references=gold)
-    return [bool(hit) for hit in found["correct"]]
+    return [
+        bool(hit) for hit in metrics.compute("closed_accuracy", scores, gold).get("correct", ())
+    ]
 
 
 def _share(outcomes: Mapping[str, bool]) -> float | None:
@@ -115,16 +113,14 @@ def _closed(
 ) -> dict[str, float | int | None]:
     """Accuracy of the same items under other rules, and how sure the model was."""
     scores, gold = choices.scores(cloze, arm), [choice.gold for choice in cloze]
-    texts = [choice.texts for choice in cloze]
-    without = choices.blind_scores(blind_items, arm)
-    added = metrics.less_blind(choices.scores(blind_items, arm), without)
+    named = ["\n".join((choice.texts[choice.gold], *choice.texts)) for choice in cloze]
+    asked, blind = choices.scores(blind_items, arm), choices.blind_scores(blind_items, arm)
+    both = [[*row, *hidden] for row, hidden in zip(asked, blind, strict=True)]
     return {
         "closed_acc": _share(_correct(cloze, scores)),
-        "closed_acc_norm": _share(_correct(cloze, metrics.per_character(scores, texts))),
-        "closed_pmi_acc": _share(_correct(blind_items, added)),
-        "gold_prob": metrics.mean(metrics.gold_probabilities(scores, gold)),
-        "brier": metrics.mean(metrics.brier(scores, gold)),
-        "ece10": metrics.calibration_error(scores, gold) if cloze else None,
+        **metrics.compute("normalised_accuracy", scores, named),
+        **metrics.compute("pmi_accuracy", both, [choice.gold for choice in blind_items]),
+        **metrics.compute("calibration", scores, gold),
         "n_closed": len(cloze),
     }
 
@@ -156,13 +152,8 @@ def _general(arm: Arm) -> dict[str, bool]:
 
 
 def _bits_per_byte(arm: Arm) -> float | None:
-    if not arm.texts:
-        return None
-    found = metrics.load_metric("bits_per_byte").compute(
-        predictions=[ll for ll, _ in arm.texts.values()],
-        references=[n_bytes for _, n_bytes in arm.texts.values()],
-    )
-    return float(found["bits_per_byte"])
+    scores, sizes = [ll for ll, _ in arm.texts.values()], [n for _, n in arm.texts.values()]
+    return metrics.compute("bits_per_byte", scores, sizes).get("bits_per_byte")
 
 
 def _rows(

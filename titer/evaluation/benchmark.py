@@ -7,24 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from titer import files
 from titer.config import EvalSettings
-from titer.errors import ConfigError, FormatError
+from titer.errors import FormatError
 from titer.evaluation import questions
 from titer.evaluation.items import stated
+from titer.plan import QUESTION_FILES, QUESTION_SUFFIXES, questions_file, questions_sha256
 from titer.records import BenchmarkText, ClosedItem, Fact, Question
 
-FOLDER = "data/benchmark/${domain}"
-FILES = {
-    "facts": f"{FOLDER}/facts.csv",
-    "templates": f"{FOLDER}/templates.yaml",
-    "open": f"{FOLDER}/open.jsonl",
-    "safety": f"{FOLDER}/safety.jsonl",
-    "general": "data/benchmark/general/general.jsonl",
-    "texts": "data/benchmark/general/ood_texts.jsonl",
-    "questions": "data/own/${domain}/questions",
-}
-"""What the stages read, file by file: an edited card reruns no benchmark."""
+FILES = QUESTION_FILES
+"""What the stages read, file by file."""
 SOURCE_IDS = ("pmid", "doi", "arxiv")
 """Keys of a question's source that name the paper it was made from."""
 KEYS = (
@@ -38,10 +29,6 @@ def results(name: str) -> dict[str, str]:
     """What the benchmark stage of an arm writes: base, qlora or full."""
     kinds = {"answers": "json", "closed": "jsonl", "run": "json", "metrics": "json"}
     return {kind: f"results/{name}/{kind}.{ending}" for kind, ending in kinds.items()}
-
-
-QUESTION_SUFFIXES = frozenset({".json", ".jsonl"})
-"""Of questions of one's own: what is asked must be what is guarded against leaks."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +55,12 @@ def load(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -> Benchmar
         FormatError: a file is not as described in the benchmark card.
         ConfigError: eval.questions names a file outside data/own.
     """
-    open_file = questions_file(at.open, at.questions, settings, root=root)
     closed = fact_items(at, settings.formats, settings.max_candidates)
-    asked = [at.facts, at.templates, open_file, at.safety, at.general, at.texts]
     return Benchmark(
         questions=open_questions(at, settings, root=root) + safety_items(at),
         items=closed + questions.load_general(at.general),
         texts=questions.load_texts(at.texts),
-        sha256=files.sha256_text("".join(files.sha256_file(path) for path in asked)),
+        sha256=questions_sha256(at, settings.questions, root=root),
     )
 
 
@@ -101,7 +86,7 @@ def open_questions(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -
     Raises:
         FormatError: an id is that of a safety item, so that answers could be confused.
     """
-    path = questions_file(at.open, at.questions, settings, root=root)
+    path = questions_file(at.open, at.questions, settings.questions, root=root)
     found = questions.load_questions(path)
     if taken := sorted({q.id for q in found} & {item.id for item in safety_items(at)}):
         raise FormatError(f"{path}: id {taken[0]} is that of a safety item. Choose a new id")
@@ -111,30 +96,6 @@ def open_questions(at: SimpleNamespace, settings: EvalSettings, *, root: Path) -
 def safety_items(at: SimpleNamespace) -> list[Question]:
     """The domain's safety items, asked whatever the open questions are."""
     return questions.load_questions(at.safety)
-
-
-def questions_file(domain: Path, own: Path, settings: EvalSettings, *, root: Path) -> Path:
-    """The file of open questions: the domain's, or the user's own.
-
-    Args:
-        domain: the domain's open.jsonl.
-        own: data/own/<domain>/questions, which DVC watches.
-        root: that `settings.questions` is relative to.
-
-    Raises:
-        ConfigError: the file lies where DVC would not see it change, or has another suffix.
-    """
-    if settings.questions is None:
-        return domain
-    path = (root / settings.questions).resolve()
-    if not path.is_relative_to(own.resolve()):
-        where = own.relative_to(root) if own.is_relative_to(root) else own
-        raise ConfigError(
-            f"eval.questions = {settings.questions!r}: must lie below {where}, which DVC watches"
-        )
-    if path.suffix not in QUESTION_SUFFIXES:
-        raise ConfigError(f"eval.questions = {settings.questions!r}: must be .json or .jsonl")
-    return path
 
 
 def texts_to_guard(at: SimpleNamespace) -> list[BenchmarkText]:

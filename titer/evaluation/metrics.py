@@ -19,9 +19,9 @@ from titer.evaluation.items import word_key
 from titer.evaluation.keypoints import AnswerScore
 
 MODULES = (
-    "abstention", "answer_description", "answer_match", "answer_quality", "bits_per_byte",
-    "calibration", "closed_accuracy", "hallucinated_entities", "keypoint_recall",
-    "normalised_accuracy", "pmi_accuracy", "rouge_l", "rubric_score", "token_f1",
+    "abstention", "answer_description", "answer_quality", "bits_per_byte", "calibration",
+    "closed_accuracy", "hallucinated_entities", "keypoint_recall", "normalised_accuracy",
+    "pmi_accuracy", "rouge_l", "rubric_score", "token_f1",
 )  # fmt: skip
 """The metric modules of the package `evaluate`, one folder each below metric_modules/."""
 
@@ -139,15 +139,6 @@ def rubric_text(
     return json.dumps(spec, sort_keys=True)
 
 
-def answer_match(answer: str, names: Sequence[str]) -> tuple[bool, float]:
-    """Exact match and token F1 of a freely given closed answer, the best over its names.
-
-    Names are compared by `word_key`: case, accents, punctuation and plurals do not matter.
-    """
-    exact = any(word_key(answer) == word_key(name) for name in names)
-    return exact, max((token_f1(answer, name) for name in names), default=0.0)
-
-
 def token_f1(answer: str, reference: str) -> float:
     """Harmonic mean of precision and recall over the words of both, as a bag."""
     one, other = word_key(answer).split(), word_key(reference).split()
@@ -213,7 +204,20 @@ def describe(answer: str, raw: str, lexicon: Sequence[str]) -> dict[str, float]:
     }
 
 
+def look_text(answer: str, lexicon: Sequence[str]) -> str:
+    """Answer and lexicon as the one text that the module answer_description takes."""
+    return json.dumps({"answer": answer, "lexicon": list(lexicon)})
+
+
 # -- the package evaluate
+
+
+def compute(name: str, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, Any]:
+    """What a metric module finds, in its docstring's words; {} where there is nothing to score."""
+    if not predictions:
+        return {}
+    found = load_metric(name).compute(predictions=predictions, references=references)
+    return dict(found)
 
 
 @lru_cache(maxsize=len(MODULES))

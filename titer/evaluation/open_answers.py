@@ -41,15 +41,11 @@ class OpenScores:
 def score(arm: Arm, questions: Sequence[Question], overrides: Overrides) -> OpenScores:
     """Scores of every question that the arm answered; overrides go before the matcher."""
     asked = [question for question in questions if question.id in arm.answers]
-    scores = OpenScores()
-    _add_key_points(scores, arm, [q for q in asked if q.key_points], overrides)
-    _add_references(scores, arm, asked)
-    for question in asked:
-        if reference := question.reference_answer:
-            texts = [final(answer) for answer in arm.answers[question.id]]
-            scores.rouge_l[question.id] = _mean([metrics.rouge_l(t, reference) for t in texts])
-            scores.token_f1[question.id] = _mean([metrics.token_f1(t, reference) for t in texts])
-    return scores
+    return OpenScores(
+        **_of_key_points(arm, [q for q in asked if q.key_points], overrides),
+        **_of_overlap(arm, [q for q in asked if q.reference_answer]),
+        ref_bpb=_of_references(arm, asked),
+    )
 
 
 def final(answer: Answer) -> str:
@@ -72,36 +68,48 @@ def judged(question: Question, text: str, overrides: Overrides) -> AnswerScore:
     return metrics.score_answer(text, rubric(question, text, overrides))
 
 
-def _add_key_points(
-    scores: OpenScores, arm: Arm, questions: Sequence[Question], overrides: Overrides
-) -> None:
-    pairs = [(question, answer) for question in questions for answer in arm.answers[question.id]]
-    if not pairs:
-        return
-    found = metrics.load_metric("keypoint_recall").compute(
-        predictions=[final(answer) for _, answer in pairs],
-        references=[rubric(question, final(answer), overrides) for question, answer in pairs],
-    )
-    for name, target in (("recalls", scores.keypoint_recall), ("rubrics", scores.rubric_score)):
-        groups: dict[str, list[float]] = {}
-        for (question, _), value in zip(pairs, found[name], strict=True):
-            groups.setdefault(question.id, []).append(value)
-        target.update({key: _mean(values) for key, values in groups.items()})
+def _of_key_points(
+    arm: Arm, questions: Sequence[Question], overrides: Overrides
+) -> dict[str, dict[str, float]]:
+    pairs = [(question, final(answer)) for question, answer in _answers(arm, questions)]
+    texts = [text for _, text in pairs]
+    rubrics = [rubric(question, text, overrides) for question, text in pairs]
+    return {
+        name: _by_question(pairs, metrics.compute(name, texts, rubrics))
+        for name in ("keypoint_recall", "rubric_score")
+    }
 
 
-def _add_references(scores: OpenScores, arm: Arm, questions: Sequence[Question]) -> None:
+def _of_overlap(arm: Arm, questions: Sequence[Question]) -> dict[str, dict[str, float]]:
+    pairs = [(question, final(answer)) for question, answer in _answers(arm, questions)]
+    texts = [text for _, text in pairs]
+    references = [question.reference_answer for question, _ in pairs]
+    return {
+        name: _by_question(pairs, metrics.compute(name, texts, references))
+        for name in ("rouge_l", "token_f1")
+    }
+
+
+def _by_question(
+    pairs: Sequence[tuple[Question, str]], found: Mapping[str, Any]
+) -> dict[str, float]:
+    """Mean over the samples of each question of what a module found for each answer."""
+    groups: dict[str, list[float]] = {}
+    for (question, _), value in zip(pairs, found.get("each", ()), strict=True):
+        groups.setdefault(question.id, []).append(value)
+    return {key: _mean(values) for key, values in groups.items()}
+
+
+def _of_references(arm: Arm, questions: Sequence[Question]) -> dict[str, float]:
     first = {question.id: arm.answers[question.id][0] for question in questions}
     known = {
         key: (answer.ref_logprob, answer.ref_bytes)
         for key, answer in first.items()
         if answer.ref_logprob is not None and answer.ref_bytes
     }
-    if known:
-        found = metrics.load_metric("bits_per_byte").compute(
-            predictions=[logprob for logprob, _ in known.values()],
-            references=[n_bytes for _, n_bytes in known.values()],
-        )
-        scores.ref_bpb = dict(zip(known, found["each"], strict=True))
+    scores, sizes = [ll for ll, _ in known.values()], [n for _, n in known.values()]
+    found = metrics.compute("bits_per_byte", scores, sizes)
+    return dict(zip(known, found.get("each", ()), strict=True))
 
 
 def flags(answer: Answer) -> list[str]:
@@ -115,26 +123,31 @@ def flags(answer: Answer) -> list[str]:
     return [flag for flag in metrics.FLAGS if found[flag] or flag in answer.flags]
 
 
-def _answers(arm: Arm, questions: Sequence[Question]) -> list[Answer]:
-    return [answer for question in questions for answer in arm.answers.get(question.id, ())]
+def _answers(arm: Arm, questions: Sequence[Question]) -> list[tuple[Question, Answer]]:
+    return [(question, a) for question in questions for a in arm.answers.get(question.id, ())]
+
+
+def _quality(arm: Arm, questions: Sequence[Question]) -> dict[str, float]:
+    answers = [answer for _, answer in _answers(arm, questions)]
+    wrong = [",".join(flags(answer)) for answer in answers]
+    return metrics.compute("answer_quality", [final(answer) for answer in answers], wrong)
 
 
 def rates(arm: Arm, questions: Sequence[Question]) -> dict[str, float]:
     """Share of answers with each flag."""
-    found = [flags(answer) for answer in _answers(arm, questions)]
-    if not found:
-        return {}
-    return {f"{flag}_rate": _mean([flag in row for row in found]) for flag in metrics.FLAGS}
+    found = _quality(arm, questions)
+    return {name: value for name, value in found.items() if name.endswith("_rate")}
 
 
 def describe(arm: Arm, questions: Sequence[Question], lexicon: Sequence[str]) -> dict[str, float]:
     """Means over answers of what they look like; shown, never scored."""
-    rows = [
-        metrics.describe(final(answer), answer.response_raw or answer.response, lexicon)
-        | {"repetition": metrics.repetition(final(answer))}
-        for answer in _answers(arm, questions)
-    ]
-    return {f"{name}_mean": _mean([row[name] for row in rows]) for name in rows[0]} if rows else {}
+    answers = [answer for _, answer in _answers(arm, questions)]
+    raw = [answer.response_raw or answer.response for answer in answers]
+    looks = [metrics.look_text(final(answer), lexicon) for answer in answers]
+    found = metrics.compute("answer_description", raw, looks)
+    quality = _quality(arm, questions)
+    found |= {name: value for name, value in quality.items() if name == "repetition"}
+    return {f"{name}_mean": value for name, value in found.items()}
 
 
 def detail(

@@ -9,6 +9,7 @@ from typing import Any
 
 from titer.evaluation.arms import ARMS, BASE_OF, FEW_SHOT
 from titer.evaluation.safety import RATES
+from titer.evaluation.statistics import wilson_interval
 
 MAX_ROWS = 45
 DIGITS = 4
@@ -24,6 +25,14 @@ ARM_ROWS = (
     "bpb_ood",
     "n_closed",
 )
+ACCURACIES = (
+    ("all facts", "closed_acc", "n_closed"),
+    ("seen facts", "closed_acc_seen", "n_seen"),
+    ("unseen facts", "closed_acc_unseen", "n_unseen"),
+    ("general questions", "general_acc", "n_general"),
+)
+"""What DVC plots: its name, the accuracy of an arm, and the number of items behind it."""
+
 COLUMNS = ("delta", "low", "high", "p", "p_holm", "mde80")
 
 Stats = Mapping[str, Any]
@@ -138,6 +147,27 @@ def clean_scores(stats: Stats, contamination: Stats) -> dict[str, dict[str, Any]
 
 def _mean(outcomes: Collection[bool]) -> float | None:
     return sum(outcomes) / len(outcomes) if outcomes else None
+
+
+def accuracy_rows(stats: Stats) -> list[dict[str, Any]]:
+    """Rows of results/accuracy.json: each accuracy of each arm that ran with its Wilson interval.
+
+    Returns:
+        `{asked, model, n, accuracy, low, high}`, shares in [0, 1]; nothing where no item was asked.
+    """
+    level = 1 - stats["plan"]["alpha"]
+    ran = {arm: block["metrics"] for arm, block in stats["arms"].items() if block["status"] == "ok"}
+    return [
+        {"asked": name, "model": arm} | _share(ran[arm][key], ran[arm][n], level)
+        for name, key, n in ACCURACIES
+        for arm in (*ARMS, FEW_SHOT)
+        if arm in ran and ran[arm].get(key) is not None
+    ]
+
+
+def _share(accuracy: float, n: int, level: float) -> dict[str, float | int]:
+    ends = wilson_interval(round(accuracy * n), n, level=level)
+    return {"n": n, "accuracy": accuracy, "low": ends.low, "high": ends.high}
 
 
 def _safety_cells(stats: Stats, name: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from titer.evaluation.comparing import Block, Pair
 from titer.evaluation.open_answers import Overrides
 from titer.evaluation.reviews import Review
 from titer.evaluation.score_tables import (
+    accuracy_rows,
     clean_scores,
     comparison_table,
     failed_gates,
@@ -38,6 +39,7 @@ from titer.records import Fact, Question
 
 __all__ = [
     "ArmInput",
+    "accuracy_rows",
     "clean_scores",
     "comparison_table",
     "failed_gates",

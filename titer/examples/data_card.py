@@ -11,6 +11,7 @@ from typing import Any
 
 from titer.config import RECIPES as RECIPE_NAMES
 from titer.examples.recipes import RECIPES
+from titer.records import is_open_licence
 
 Stats = Mapping[str, Any]
 
@@ -19,8 +20,6 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 ISO_639_1 = {"eng": "en", "fre": "fr", "ger": "de", "ita": "it", "jpn": "ja", "spa": "es"}
 """Two-letter codes of PubMed's languages; others keep their three letters."""
-
-_OPEN = re.compile(r"cc0\b.*|cc-by(-\d[\d.]*)?", re.IGNORECASE)
 
 
 def render(stats: Stats, *, title: str, contents: Mapping[str, str]) -> str:
@@ -78,14 +77,9 @@ def licence_rows(stats: Stats) -> list[tuple[str, int, int, str]]:
     """Licence, papers, training and validation rows, and whether these may be passed on."""
     papers, rows = stats["paper_licences"], stats["licences"]
     return [
-        (name, papers.get(name, 0), rows.get(name, 0), "yes" if is_open(name) else "no")
+        (name, papers.get(name, 0), rows.get(name, 0), "yes" if is_open_licence(name) else "no")
         for name in sorted({*papers, *rows})
     ]
-
-
-def is_open(licence: str) -> bool:
-    """Whether texts under a licence may be passed on by this project's policy: CC0 and CC BY."""
-    return _OPEN.fullmatch(licence) is not None
 
 
 def recipe_rows(stats: Stats) -> list[tuple[str, str, int, int, str]]:

@@ -11,13 +11,10 @@ Sources: creativecommons.org/licenses; arXiv API terms of use; arXiv help on lic
 
 import re
 
-from titer.records import Paper
+from titer.records import Paper, is_open_licence
 
 Licence = dict[str, str | None]
 """`{id, url, source}`, and `text` where the id is null."""
-
-REDISTRIBUTABLE = ("cc0", "cc-by")
-"""Under these a text may be passed on with its source named."""
 
 ARXIV_TERMS: Licence = {
     "id": "cc0",
@@ -131,4 +128,4 @@ def may_redistribute(paper: Paper) -> bool:
     CC0 and CC BY only, besides the project's own synthetic records. Of all other papers an export
     that is marked redistributable holds ids and counts.
     """
-    return paper.synthetic or (paper.license or {}).get("id") in REDISTRIBUTABLE
+    return paper.synthetic or is_open_licence((paper.license or {}).get("id"))

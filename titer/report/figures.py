@@ -6,7 +6,7 @@ Invariant: every figure has an alternative text with the numbers it shows or whe
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from titer.report import curves, items, paper_figures, tables, words
+from titer.report import curves, heatmap, items, paper_figures, tables, words
 from titer.report.drawing import (
     ARM_COLOURS,
     ARM_MARKERS,
@@ -35,6 +35,7 @@ def all_of(stats: Data, context: Data) -> dict[str, Picture]:
         "relations": lambda: relations(stats),
         "dose": lambda: dose(stats),
         "strip": lambda: strip(stats),
+        "keypoints": lambda: heatmap.picture(stats),
         "retention": lambda: curves.retention(stats),
         "losses": lambda: curves.losses(context),
     }

@@ -11,6 +11,7 @@ from typing import Any
 from titer.report import (
     cost,
     figures,
+    heatmap,
     items,
     opinions,
     paper_tables,
@@ -79,6 +80,7 @@ def _view(stats: Data, context: Data) -> dict[str, Any]:
         "dose": tables.dose(stats),
         "relations": tables.by_relation(stats),
         "changes": [changes(stats, arm) for arm in tables.compared(stats)],
+        "keypoints": heatmap.table(stats),
         "core": [_answer(row, stats) for row in answers[:N_CORE]],
         "further": [_answer(row, stats) for row in answers[N_CORE:]],
         "retention": tables.retention(stats),

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from titer import files
+from titer import files, plan
 from titer.config import EvalSettings, PlanSettings
 from titer.evaluation import benchmark, reviews, scoring
 from titer.evaluation.seen import Corpus
@@ -60,7 +60,7 @@ def scored(
         questions=benchmark.open_questions(at, asked.eval, root=asked.root),
         corpus=corpus or corpus_of(facts, found.examples),
         plan=asked.plan,
-        plan_sha256=asked.plan.sha256(),
+        plan_sha256=plan.sha256(asked.plan, at, asked.eval.questions, root=asked.root),
         training=found.training,
         contamination=leaks,
         lexicon=asked.lexicon,
@@ -87,6 +87,7 @@ def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[s
         "stats": files.rounded(stats),
         "contamination": leaks,
         "metrics": scoring.metrics_rows(stats),
+        "accuracy": files.rounded(scoring.accuracy_rows(stats)),
     }
     table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
     return {

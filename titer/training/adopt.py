@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from titer import files
-from titer.config import PlanSettings, QloraSettings, Think
+from titer.config import QloraSettings, Think
 from titer.errors import AdapterError, BaseMismatch, ConfigError, NotFound
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import base_shapes, count_parameters, tensor_shapes
@@ -189,7 +189,7 @@ def _check_tokenizer(folder: Path, ours: Any, think: Think) -> bool:
 
 
 def write_adopted(
-    found: dict[str, Any], at: Any, *, section: QloraSettings, plan: PlanSettings
+    found: dict[str, Any], at: Any, *, section: QloraSettings, plan_sha256: str
 ) -> None:
     """Write outs of a stage whose adapter was trained elsewhere: no losses, no training rows."""
     writes: SimpleNamespace = at.writes
@@ -199,7 +199,7 @@ def write_adopted(
         "reason": None,
         "trained": "elsewhere",
         "adapter": {**found, "path": section.path},
-        "plan_sha256": plan.sha256(),
+        "plan_sha256": plan_sha256,
         "examples_sha256": None,
     }
     files.write_json(writes.run, record)

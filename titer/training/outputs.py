@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from titer import files
-from titer.config import PlanSettings, SftSettings
+from titer.config import SftSettings
 from titer.errors import DataError
 from titer.modeling.loading import NOT_RUN
 from titer.records import Example
@@ -51,12 +51,13 @@ def write_run(
     *,
     stage: str,
     settings: SftSettings,
-    plan: PlanSettings,
+    plan_sha256: str,
 ) -> None:
     """Write losses, metrics (rounded) and the run record of a finished fine-tune.
 
     Args:
         at: places of the stage: it reads `examples` and writes `run`, `loss` and `metrics`.
+        plan_sha256: of what was promised before this training.
     """
     writes = at.writes
     files.write_csv(writes.loss, files.rounded(run.losses), LOSS_COLUMNS)
@@ -65,7 +66,7 @@ def write_run(
         "status": "ok",
         "reason": None,
         "settings": asdict(settings),
-        "plan_sha256": plan.sha256(),
+        "plan_sha256": plan_sha256,
         # ties the weights to their rows: `titer papers recheck` asks which model saw a paper
         "examples_sha256": files.sha256_file(at.reads.examples / TRAIN),
         "dropped": run.dropped,
@@ -76,10 +77,10 @@ def write_run(
     files.write_json(writes.run, record)
 
 
-def write_not_run(reason: str, writes: SimpleNamespace, *, stage: str, plan: PlanSettings) -> None:
+def write_not_run(reason: str, writes: SimpleNamespace, *, stage: str, plan_sha256: str) -> None:
     """Write outs that say that the stage did not run, and why."""
     logger.warning("%s does not run: %s", stage, reason)
-    record: dict[str, Any] = {"status": "not_run", "reason": reason, "plan_sha256": plan.sha256()}
+    record: dict[str, Any] = {"status": "not_run", "reason": reason, "plan_sha256": plan_sha256}
     files.write_json(writes.model / NOT_RUN, record)
     files.write_json(writes.run, record)
     files.write_csv(writes.loss, [], LOSS_COLUMNS)

@@ -11,10 +11,10 @@ class AnswerDescription(metric_base.PlainMetric):
 
     Args:
         predictions: answers as generated, with their thoughts.
-        references: for each the JSON text of {answer, lexicon, time_seconds}.
+        references: for each the JSON text of {answer, lexicon}, see `metrics.look_text`.
     Returns:
         words, sentences, think_tags, medical_terms, structured, mentions_confidence,
-        mentions_next_steps, time_seconds: mean over answers.
+        mentions_next_steps: mean over answers.
     """
 
     predictions_type = metric_base.TEXT
@@ -24,6 +24,5 @@ class AnswerDescription(metric_base.PlainMetric):
         rows = []
         for raw, reference in zip(predictions, references, strict=True):
             given = json.loads(reference)
-            row = metrics.describe(given["answer"], raw, given["lexicon"])
-            rows.append(row | {"time_seconds": given["time_seconds"]})
+            rows.append(metrics.describe(given["answer"], raw, given["lexicon"]))
         return {name: metrics.mean([row[name] for row in rows]) for name in rows[0]}

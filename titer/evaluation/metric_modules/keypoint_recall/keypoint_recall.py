@@ -13,8 +13,7 @@ class KeypointRecall(metric_base.PlainMetric):
         references: for each answer the JSON text of `metrics.rubric_text`.
     Returns:
         keypoint_recall: mean over answers that have key points.
-        rubric_score: the same with points of must-not statements taken off.
-        recalls: for each answer, None where there are no key points; likewise rubrics.
+        each: of each answer, None where there are no key points.
     """
 
     predictions_type = metric_base.TEXT
@@ -22,12 +21,5 @@ class KeypointRecall(metric_base.PlainMetric):
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         pairs = zip(predictions, references, strict=True)
-        scores = [metrics.score_answer(answer, rubric) for answer, rubric in pairs]
-        recalls = [score.recall for score in scores]
-        rubrics = [score.rubric for score in scores]
-        return {
-            "keypoint_recall": metrics.mean(recalls),
-            "rubric_score": metrics.mean(rubrics),
-            "recalls": recalls,
-            "rubrics": rubrics,
-        }
+        each = [metrics.score_answer(answer, rubric).recall for answer, rubric in pairs]
+        return {"keypoint_recall": metrics.mean(each), "each": each}

@@ -13,6 +13,7 @@ class RubricScore(metric_base.PlainMetric):
         references: for each answer the JSON text of `metrics.rubric_text`.
     Returns:
         rubric_score: mean over answers that have key points.
+        each: of each answer, None where there are no key points.
         must_not_hits: statements made, over all answers.
         critical_missed: critical points missed, over all answers.
     """
@@ -23,8 +24,10 @@ class RubricScore(metric_base.PlainMetric):
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         pairs = zip(predictions, references, strict=True)
         scores = [metrics.score_answer(answer, rubric) for answer, rubric in pairs]
+        each = [score.rubric for score in scores]
         return {
-            "rubric_score": metrics.mean([score.rubric for score in scores]),
+            "rubric_score": metrics.mean(each),
+            "each": each,
             "must_not_hits": sum(len(score.must_not) for score in scores),
             "critical_missed": sum(len(score.critical_missed) for score in scores),
         }

@@ -1,0 +1,63 @@
+"""A study runs the pipeline beside itself: the placebo for real, on the tiny configuration."""
+
+from typing import Any
+
+import pytest
+
+from tests.pipeline.conftest import Clone
+
+STUDY = "reports/studies/placebo.json"
+
+
+@pytest.fixture(scope="module")
+def placebo(tiny: Clone) -> Any:
+    """What `titer study placebo` printed, all else as the first run left it."""
+    return tiny.run("python", "-m", "titer.cli.main", "study", "placebo")
+
+
+@pytest.mark.slow
+def test_exchanged_answers_do_not_help(tiny: Clone, placebo: Any) -> None:
+    found = tiny.read(STUDY)["arms"]
+    assert list(found) == ["qlora", "full"]
+    for arm, block in found.items():
+        assert block["passes"], arm
+        assert block["placebo"]["verdict"] != "helped"
+        assert block["difference"]["n"] == block["real"]["n"] == block["placebo"]["n"] > 50
+
+
+@pytest.mark.slow
+def test_the_real_run_of_a_study_is_the_pipelines_own(tiny: Clone, placebo: Any) -> None:
+    """And the placebo's is another: its rows differ, so its likelihoods do."""
+    own, real, fake = (
+        tiny.read(path)
+        for path in (
+            "results/stats.json",
+            "runs/studies/study-real/stats.json",
+            "runs/studies/study-placebo/stats.json",
+        )
+    )
+    assert real == own
+    assert fake["arms"]["base"] == own["arms"]["base"]
+    for arm in ("qlora", "full"):
+        assert fake["arms"][arm]["metrics"]["gold_prob"] != own["arms"][arm]["metrics"]["gold_prob"]
+
+
+@pytest.mark.slow
+def test_only_what_the_exchange_reaches_ran_again(tiny: Clone, placebo: Any) -> None:
+    ran = [line.split("'")[1] for line in placebo.stdout.splitlines() if "Running stage" in line]
+    assert sorted(set(ran)) == [
+        "benchmark_full", "benchmark_qlora", "fetch_papers", "score", "train_full", "train_qlora",
+    ]  # fmt: skip
+    assert len(ran) == 6
+
+
+@pytest.mark.slow
+def test_a_study_leaves_the_pipeline_alone_and_is_taken_into_its_report(
+    tiny: Clone, placebo: Any
+) -> None:
+    changed = {
+        line.split()[-1] for line in tiny.run("git", "status", "--porcelain").stdout.splitlines()
+    }
+    assert changed == {STUDY, STUDY.replace(".json", ".md")}
+    assert tiny.repro() == ["score"]
+    assert "QLoRA, placebo:" in (tiny.path / "reports/report.md").read_text()
