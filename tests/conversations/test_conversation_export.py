@@ -209,12 +209,13 @@ def test_a_file_that_no_export_wrote_is_not_touched(
     assert output.read_text() == content
 
 
-def test_a_second_form_beside_the_first_is_refused(store: Store, tmp_path: Path) -> None:
+def test_only_the_chat_form_may_lie_where_training_reads(store: Store, tmp_path: Path) -> None:
     store.put([talk()])
     folder = tmp_path / "training"
     run(store, folder / "conversations.jsonl")
-    with pytest.raises(DataError, match="already an export of these conversations"):
+    with pytest.raises(DataError, match="only the form chat keeps a conversation in one split"):
         run(store, folder / "conversations.alpaca.json", "alpaca")
+    assert [path.name for path in folder.iterdir()] == ["conversations.jsonl"]
 
 
 def test_where_nothing_passes_nothing_is_written(store: Store, tmp_path: Path) -> None:
@@ -228,8 +229,9 @@ def test_where_nothing_passes_nothing_is_written(store: Store, tmp_path: Path) -
 def test_exports_that_hold_a_conversation_are_found(store: Store, tmp_path: Path) -> None:
     store.put([distinct("c1"), distinct("c11")])
     run(store, tmp_path / "a" / "training" / "conversations.jsonl")
-    run(store, tmp_path / "b" / "training" / "conversations.alpaca.json", "alpaca")
-    assert [path.parent.parent.name for path in holding(tmp_path, "c1")] == ["a", "b"]
+    run(store, tmp_path / "b" / "conversations.alpaca.json", "alpaca")
+    names = [path.name for path in holding(tmp_path, "c1")]
+    assert names == ["conversations.jsonl", "conversations.alpaca.json"]
     assert holding(tmp_path, "c") == []
 
 

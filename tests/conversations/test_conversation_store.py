@@ -87,6 +87,11 @@ def test_the_newest_come_first_whatever_the_order_of_writing(store: Store) -> No
     assert (store.count(), store.count("chemistry")) == (8, 1)
 
 
+def test_ids_are_sorted_alike_on_every_database(store: Store) -> None:
+    store.put([talk(name) for name in ("b", "A-2", "a", "B", "A.1")])
+    assert [row.id for row in store.newest_first()] == ["A-2", "A.1", "B", "a", "b"]
+
+
 def test_a_forgotten_conversation_leaves_a_tombstone_and_never_comes_back(store: Store) -> None:
     store.put([talk("c1"), talk("c2")])
     stone = store.forget("c1", at="2026-11-25", reason="asked by letter")
@@ -325,6 +330,17 @@ def test_a_url_of_no_known_kind_is_refused_without_its_password(url: str) -> Non
     with pytest.raises(ConfigError, match="Allowed: a path of a SQLite file, or") as error:
         Store(url)
     assert "canary" not in str(error.value).replace("sqlite", "")
+
+
+@pytest.mark.slow
+def test_a_wrong_password_is_one_line_without_it(database: str) -> None:
+    from sqlalchemy import make_url
+
+    url = make_url(database).set(password="another-canary").render_as_string(hide_password=False)
+    with pytest.raises(DataError, match="password authentication failed") as error:
+        Store(url)
+    assert "canary" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_consent_that_another_program_took_back_is_seen(store: Store) -> None:

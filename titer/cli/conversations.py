@@ -80,8 +80,9 @@ def _add_export(verbs: Any) -> None:
     verb = verbs.add_parser(
         "export",
         help=text,
-        description=f"{text}, into data/own/<domain>/training; an earlier export there is merged. "
-        "Example: titer conversations export --since 2026-11-01",
+        description=f"{text}: those that training reads (chat) into data/own/<domain>/training, "
+        "other forms into exports/<domain>. An earlier export there is merged. Example: "
+        " titer conversations export --since 2026-11-01",
     )
     verb.add_argument("--domain", help="default: that of params.yaml")
     forms = ("chat", "alpaca", "sharegpt", "satisfaction")
@@ -211,8 +212,9 @@ def forget(arguments: argparse.Namespace) -> None:
     print(f"{stone.id}: {stone.n_turns} turns deleted; a tombstone without content stays")
     if not stone.is_erased:
         print("the database still holds its bytes until it is vacuumed; backups hold them too")
-    for path in holding(runner.ROOT / "data" / "own", arguments.id):
-        print(f"still in {path.relative_to(runner.ROOT)}: the next export there takes it out")
+    for folder in (runner.ROOT / "data" / "own", runner.ROOT / "exports"):
+        for path in holding(folder, arguments.id):
+            print(f"still in {path.relative_to(runner.ROOT)}: the next export there takes it out")
     print("A model trained on it keeps what it learned; train again without it: dvc repro")
 
 
@@ -229,8 +231,9 @@ def export(arguments: argparse.Namespace) -> None:
     from titer.errors import DataError
 
     domain = _domain(arguments)
-    folder = runner.ROOT / "data" / "own" / domain / "training"
-    output = arguments.output or folder / shapes.SHAPES[arguments.format].name
+    is_trained_on = arguments.format == exporting.TRAINED_ON
+    place = f"data/own/{domain}/training" if is_trained_on else f"exports/{domain}"
+    output = arguments.output or runner.ROOT / place / shapes.SHAPES[arguments.format].name
     wanted = Filter(
         min_satisfaction=arguments.min_satisfaction,
         min_length=arguments.min_length,

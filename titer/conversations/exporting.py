@@ -11,7 +11,7 @@ from typing import Any
 
 from titer import files
 from titer.conversations import shapes
-from titer.conversations.chats import ID, utc
+from titer.conversations.chats import ID, Conversation, utc
 from titer.conversations.filters import (
     BEFORE_SINCE,
     BEYOND_LIMIT,
@@ -19,12 +19,16 @@ from titer.conversations.filters import (
     Chosen,
     Filter,
     choose,
+    fault,
 )
 from titer.conversations.scrub import OUT_OF_REACH
 from titer.conversations.store import Store
 from titer.errors import ConfigError, DataError
 
 NEW, EDITED, UNCHANGED = "new", "edited since the last export", "unchanged since the last export"
+TRAINED_ON = "chat"
+"""The form whose `source` the training rows are clustered by; the others are for other tools."""
+
 ELSEWHERE = "kept from an earlier export, not in this store"
 FORGOTTEN, NO_LONGER = "taken out: forgotten", "taken out: no longer chosen"
 
@@ -58,7 +62,7 @@ def holding(folder: Path, conversation_id: str) -> list[Path]:
 
 
 def metadata_path(output: Path) -> Path:
-    """Beside the rows; of rows in a folder `training`, where every .json is rows, one above."""
+    """Beside the rows; of rows in a folder `training`, whose every .json is rows, one above."""
     folder = output.parent.parent if output.parent.name == "training" else output.parent
     return folder / f"{output.name}.metadata.json"
 
@@ -78,13 +82,17 @@ def export(
 
     Raises:
         ConfigError: no such shape, or a domain that is no name.
-        DataError: the file is not an export, another export lies beside it, or nothing is chosen;
-            what was there is still there.
+        DataError: the file is no export of this form, or its place is not for this form; what was
+            there is still there.
     """
     if shape not in shapes.SHAPES or not ID.fullmatch(domain):
         names = ", ".join(shapes.SHAPES)
         raise ConfigError(f"no export of {domain!r} as {shape!r}: forms are {names}")
-    _refuse_a_second_form(output)
+    if output.parent.name == "training" and shape != TRAINED_ON:
+        raise DataError(
+            f"{output}: every file of a training folder is trained on, and only the form "
+            f"{TRAINED_ON} keeps a conversation in one split. Name another place with --output"
+        )
     earlier = shapes.read(output, shape)
     merged = _Merge(store, domain, shape, wanted, earlier)
     merged.take_from_store()
@@ -95,18 +103,6 @@ def export(
         outcome.metadata = metadata_path(output)
         files.write_json(outcome.metadata, _metadata(merged, output, shape, domain, utc(now)))
     return outcome
-
-
-def _refuse_a_second_form(output: Path) -> None:
-    """All files of a training folder are trained on, so one conversation may lie there once."""
-    names = {shape.name for shape in shapes.SHAPES.values()} - {output.name}
-    others = [output.parent / name for name in sorted(names)]
-    if output.parent.name == "training" and any(path.exists() for path in others):
-        other = next(path for path in others if path.exists())
-        raise DataError(
-            f"{other}: already an export of these conversations, and every file of that folder is "
-            "trained on. Remove it, or name another place with --output"
-        )
 
 
 class _Merge:
@@ -133,26 +129,31 @@ class _Merge:
         total = self.store.count(self.domain)
         for conversation in tqdm(found, "conversations", total, delay=5):
             self._seen.add(conversation.id)
-            is_old = conversation.id in self.earlier
-            is_late = self.wanted.since is None or conversation.created_at >= self.wanted.since
-            chosen = choose(conversation, self.wanted) if is_late or is_old else BEFORE_SINCE
-            reason = chosen if isinstance(chosen, str) else self._take(chosen, is_late)
+            reason = self._refused(conversation)
             if reason:
                 self.outcome.rejected[reason] += 1
-                if is_old:
+                if conversation.id in self.earlier:
                     self.outcome.taken_out[NO_LONGER] += 1
         self.outcome.n_stored = len(self._seen)
 
-    def _take(self, chosen: Chosen, is_late: bool) -> str | None:
+    def _refused(self, conversation: Conversation) -> str | None:
+        """Take the conversation, or say why not; what cannot get in any more is not scrubbed."""
+        since, limit = self.wanted.since, self.wanted.limit
+        is_late = since is None or conversation.created_at >= since
+        is_within = is_late and self._n_of_this_export < limit
+        if not is_within and conversation.id not in self.earlier:
+            beyond = BEYOND_LIMIT if is_late else BEFORE_SINCE
+            return fault(conversation, self.wanted) or beyond
+        chosen = choose(conversation, self.wanted)
+        return chosen if isinstance(chosen, str) else self._take(chosen, is_within)
+
+    def _take(self, chosen: Chosen, is_within: bool) -> str | None:
         rows = shapes.rows(chosen, self.shape)
         content = shapes.content(rows)
         before = self.earlier.get(chosen.id)
         if content in self._contents:
             return DUPLICATE
-        if is_late and self._n_of_this_export < self.wanted.limit:
-            self._n_of_this_export += 1
-        elif before is None:
-            return BEYOND_LIMIT
+        self._n_of_this_export += is_within
         self._contents.add(content)
         self.rows[chosen.id] = rows
         self._fates[chosen.id] = NEW if before is None else UNCHANGED if before == rows else EDITED

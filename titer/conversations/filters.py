@@ -90,22 +90,16 @@ def choose(conversation: Conversation, wanted: Filter) -> Chosen | str:
 
     `limit` and `since` concern the export as a whole and are not looked at here.
     """
-    reason = _rating_fault(conversation, wanted)
+    reason = fault(conversation, wanted)
     if reason:
         return reason
     counts: Counter[str] = Counter()
     turns = _alternating(_cleaned(conversation.turns, counts), counts)
-    n_said = sum(turn.role != "system" for turn in turns)
-    if any(turn.role == "system" for turn in turns[1:]):
-        return "a system message after the first"
-    reason = _size_fault(turns, n_said, wanted)
-    if reason:
-        return reason
     scrubbed: Counter[str] = Counter()
     for turn in turns:
         turn.content, found = scrub(turn.content)
         scrubbed += found
-    reason = _size_fault(turns, n_said, wanted)
+    reason = _size_fault(turns, wanted)
     if reason:
         return f"{reason} once scrubbed"
     return Chosen(
@@ -117,6 +111,12 @@ def choose(conversation: Conversation, wanted: Filter) -> Chosen | str:
         scrubbed=scrubbed,
         counts=+counts,
     )
+
+
+def fault(conversation: Conversation, wanted: Filter) -> str | None:
+    """The reason of `choose` or null, from all that can be seen without scrubbing."""
+    turns = _alternating(_cleaned(conversation.turns, Counter()), Counter())
+    return _rating_fault(conversation, wanted) or _size_fault(turns, wanted)
 
 
 def _rating_fault(conversation: Conversation, wanted: Filter) -> str | None:
@@ -135,10 +135,12 @@ def _rating_fault(conversation: Conversation, wanted: Filter) -> str | None:
     return None
 
 
-def _size_fault(turns: Sequence[Turn], n_said: int, wanted: Filter) -> str | None:
-    if n_said < wanted.min_turns:
-        return f"fewer than {wanted.min_turns} turns"
+def _size_fault(turns: Sequence[Turn], wanted: Filter) -> str | None:
     said = [len(turn.content) for turn in turns if turn.role != "system"]
+    if any(turn.role == "system" for turn in turns[1:]):
+        return "a system message after the first"
+    if len(said) < wanted.min_turns:
+        return f"fewer than {wanted.min_turns} turns"
     if min(said) < wanted.min_length:
         return f"a message shorter than {wanted.min_length} characters"
     if max(len(turn.content) for turn in turns) > wanted.max_length:

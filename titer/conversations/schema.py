@@ -28,6 +28,9 @@ VERSION = 1
 
 METADATA = MetaData()
 
+_ID = String(128).with_variant(String(128, collation="C"), "postgresql")
+"""Sorted by code point everywhere: PostgreSQL's own order depends on the server's language."""
+
 STORE = Table(
     "titer_store",
     METADATA,
@@ -36,7 +39,7 @@ STORE = Table(
 CONVERSATIONS = Table(
     "conversations",
     METADATA,
-    Column("id", String(128), primary_key=True),
+    Column("id", _ID, primary_key=True),
     Column("domain", String(128), nullable=False),
     Column("created_at", String(20), nullable=False),
     Column("consent", Boolean(create_constraint=True, name="consent_flag"), nullable=False),
