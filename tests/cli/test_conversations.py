@@ -1,7 +1,7 @@
 """`titer conversations`: from a file to training rows and out again, in a copy of the project."""
 
 import json
-import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from titer import runner
 from titer.cli.main import main
+from titer.conversations.shapes import SHAPES
 
 CHATS = [
     {
@@ -33,80 +34,108 @@ CONSENT = ("--consent", "tick box", "--consent-date", "2026-11-01")
 ROWS = "data/own/autoimmune/training/conversations.jsonl"
 
 
+@dataclass
+class Here:
+    """A root with two conversations in its store, for commands run in this process."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def say(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, output and error of `titer conversations`."""
+        more = ["--domain", "autoimmune"] if words[0] in ("import", "export") else []
+        code = main(["conversations", words[0], *more, *words[1:]])
+        return code, *self.capsys.readouterr()
+
+
 @pytest.fixture
-def filled(project: Any) -> Any:
-    """The project with two conversations in its store."""
-    project.write("chats.jsonl", "".join(json.dumps(row) + "\n" for row in CHATS))
-    done = project.titer("conversations", "import", "chats.jsonl", *CONSENT)
-    assert (done.code, done.err) == (0, "")
-    assert done.out == (
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Here:
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write_chats(tmp_path)
+    found = Here(tmp_path, capsys)
+    assert found.say("import", "chats.jsonl", *CONSENT) == (
+        0,
         "left out chats.jsonl:3: conversation 'c3': 0 turns; expected 1 to 1,000\n"
-        "  added           2\n  left out        1\n"
+        "  added           2\n  left out        1\n",
+        "",
     )
-    return project
+    return found
 
 
-def test_a_second_import_changes_nothing(filled: Any) -> None:
-    done = filled.titer("conversations", "import", "chats.jsonl", *CONSENT)
-    assert "  already there        2\n" in done.out
+def write_chats(folder: Path) -> None:
+    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CHATS))
 
 
-def test_conversations_are_listed_without_their_words_and_shown_without_escapes(
-    filled: Any,
+def test_the_domain_is_that_of_params_yaml_and_the_rows_are_read_by_training(
+    project: Any,
 ) -> None:
-    listed = filled.titer("conversations", "list").out
-    assert "c1  autoimmune  2026-11-01T00:00:00Z  2 turns  0.90  consent" in listed
-    assert "lupus" not in listed
-    assert listed.endswith("2 conversations; 0 forgotten ever\n")
-    shown = filled.titer("conversations", "show", "c2").out
-    assert "[0] user: What does a high titre of ANA mean? \\x1b[2J" in shown
-    assert "consent: 2026-11-01T00:00:00Z, tick box" in shown
-
-
-def test_the_loop_from_rating_to_forgetting(filled: Any) -> None:
-    done = filled.titer("conversations", "export")
-    assert (done.code, done.err) == (0, "")
-    assert "  new        1\n" in done.out
-    assert "  not rated        1\n" in done.out
-    assert "  phone        1\n" in done.out
-    assert "Names, postal addresses and ages are not scrubbed" in done.out
-    (row,) = map(json.loads, (filled.root / ROWS).read_text().splitlines())
-    assert row["messages"][1]["content"] == "Anti-Sm. Ask me again on [phone]."
-
-    rated = filled.titer("conversations", "rate", "c2", "--thumbs", "up", "--turn", "1")
-    assert rated.out == "c2: satisfaction is now 1.00\n"
-    assert re.search(r"  new +1\n", filled.titer("conversations", "export").out)
-
-    gone = filled.titer("conversations", "forget", "c1")
-    assert gone.out == (
-        "c1: 2 turns deleted; a tombstone without content stays\n"
-        f"still in {ROWS}: the next export there takes it out\n"
-        "A model trained on it keeps what it learned; train again without it: dvc repro\n"
-    )
-    assert "  taken out: forgotten        1\n" in filled.titer("conversations", "export").out
-    assert '"c1"' not in (filled.root / ROWS).read_text()
-    assert filled.titer("conversations", "forget", "c1").err == (
-        "error: conversation 'c1' was forgotten. See: titer conversations list\n"
-    )
-
-
-def test_an_exported_folder_is_one_that_the_pipeline_reads(filled: Any) -> None:
     from titer.examples import own
 
-    filled.titer("conversations", "export")
-    found = own.read((filled.root / ROWS).parent)
+    write_chats(project.root)
+    assert project.titer("conversations", "import", "chats.jsonl", *CONSENT).code == 0
+    done = project.titer("conversations", "export")
+    assert (done.code, done.err) == (0, "")
+    found = own.read((project.root / ROWS).parent)
     assert [example.title for example in found.examples] == ["conversation c1"]
     assert found.counts["unknown_files"] == []
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A root with one conversation in its store, for commands run in this process."""
-    monkeypatch.setattr(runner, "ROOT", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "chats.jsonl").write_text(json.dumps(CHATS[0]))
-    assert main(["conversations", "import", "chats.jsonl", "--domain", "autoimmune", *CONSENT]) == 0
-    return tmp_path
+def test_a_second_import_changes_nothing(here: Here) -> None:
+    _, out, _ = here.say("import", "chats.jsonl", *CONSENT)
+    assert "  already there        2\n" in out
+
+
+def test_conversations_are_listed_without_their_words(here: Here) -> None:
+    _, out, _ = here.say("list")
+    assert "c1  autoimmune  2026-11-01T00:00:00Z  2 turns  0.90  consent" in out
+    assert "lupus" not in out
+    assert out.endswith("2 conversations; 0 forgotten ever\n")
+
+
+def test_a_message_cannot_steer_the_terminal_that_shows_it(here: Here) -> None:
+    _, out, _ = here.say("show", "c2")
+    assert "[0] user: What does a high titre of ANA mean? \\x1b[2J" in out
+    assert "consent: 2026-11-01T00:00:00Z, tick box" in out
+
+
+def test_an_export_prints_what_was_chosen_left_out_and_scrubbed(here: Here) -> None:
+    code, out, err = here.say("export")
+    assert (code, err) == (0, "")
+    for line in ("new        1", "not rated        1", "phone        1"):
+        assert f"  {line}\n" in out
+    assert "Names, postal addresses and ages are not scrubbed" in out
+    (row,) = map(json.loads, (here.root / ROWS).read_text().splitlines())
+    assert row["messages"][1]["content"] == "Anti-Sm. Ask me again on [phone]."
+
+
+def test_a_rating_lets_a_conversation_in_and_forgetting_takes_it_out(here: Here) -> None:
+    assert here.say("rate", "c2", "--thumbs", "up", "--turn", "1")[1] == (
+        "c2: satisfaction is now 1.00\n"
+    )
+    assert "  new        2\n" in here.say("export")[1]
+    assert here.say("forget", "c1")[1] == (
+        "c1: 2 turns deleted; a tombstone without content stays\n"
+        f"still in {ROWS}: the next export there takes it out\n"
+        "A model trained on it keeps what it learned; train again without it: dvc repro\n"
+    )
+    assert "  taken out: forgotten        1\n" in here.say("export")[1]
+    assert '"c1"' not in (here.root / ROWS).read_text()
+    assert here.say("forget", "c1")[2] == (
+        "error: conversation 'c1' was forgotten. See: titer conversations list\n"
+    )
+
+
+@pytest.mark.parametrize("form", ["alpaca", "sharegpt", "satisfaction"])
+def test_forms_for_other_tools_go_elsewhere(here: Here, form: str) -> None:
+    code, out, _ = here.say("export", "--format", form)
+    assert code == 0
+    assert not (here.root / ROWS).parent.exists()
+    name = f"exports/autoimmune/{SHAPES[form].name}"
+    assert (here.root / name).is_file()
+    assert f"\n{name}: rows 1\n{name}.metadata.json: filter, counts, hashes\n" in out
 
 
 @pytest.mark.parametrize(
@@ -123,17 +152,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["import", "none.jsonl"], 1, "none.jsonl: cannot be read (No such file or directory)"),
     ],
 )
-def test_a_mistake_is_one_line(
-    here: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
-) -> None:
-    takes_domain = words[0] in ("export", "import") and "--domain" not in words
-    more = ["--domain", "autoimmune"] if takes_domain else []
-    assert main(["conversations", *words, *more]) == code
-    err = capsys.readouterr().err
+def test_a_mistake_is_one_line(here: Here, words: list[str], code: int, message: str) -> None:
+    found, _, err = here.say(*words)
+    assert found == code
     assert err.startswith("error: ")
     assert message in err
     assert err.count("\n") == 1
-    assert not (here / ROWS).exists()
+    assert not (here.root / ROWS).exists()
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def forget(arguments: argparse.Namespace) -> None:
         print("the database still holds its bytes until it is vacuumed; backups hold them too")
     for folder in (runner.ROOT / "data" / "own", runner.ROOT / "exports"):
         for path in holding(folder, arguments.id):
-            print(f"still in {path.relative_to(runner.ROOT)}: the next export there takes it out")
+            print(f"still in {_short(path)}: the next export there takes it out")
     print("A model trained on it keeps what it learned; train again without it: dvc repro")
 
 
@@ -251,8 +251,15 @@ def export(arguments: argparse.Namespace) -> None:
     _print_outcome(outcome)
     if outcome.metadata is None:
         raise DataError(f"no conversation of {domain!r} passes; nothing was written")
-    print(f"\n{output}: {outcome.n_rows:,} rows\n{outcome.metadata}: filter, counts, hashes")
+    print(f"\n{_short(output)}: rows {outcome.n_rows:,}")
+    print(f"{_short(outcome.metadata)}: filter, counts, hashes")
     print(OUT_OF_REACH)
+
+
+def _short(path: Path) -> Path:
+    from titer import runner
+
+    return path.relative_to(runner.ROOT) if path.is_relative_to(runner.ROOT) else path
 
 
 def _print_outcome(outcome: "Outcome") -> None:
