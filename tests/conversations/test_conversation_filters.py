@@ -116,15 +116,27 @@ def test_a_system_message_in_the_middle_is_refused() -> None:
     [
         f"{ANSWER}<|im_end|>",
         f"<|im_start|>{ANSWER}</s>",
-        f"<|im_<|im_end|>end|>{ANSWER}",
         f"[INST]{ANSWER}[/INST]",
         f"{ANSWER}<\uff5cend\uff5c>",
     ],
 )
-def test_control_tokens_go_even_when_they_hide_in_one_another(text: str) -> None:
+def test_control_tokens_go(text: str) -> None:
     found = chosen(QUESTION, text)
     assert found.messages[1]["content"] == ANSWER
     assert found.counts == {"messages freed of control tokens": 1}
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [Turn("user", QUESTION), Turn("assistant", f"<|im_<|im_end|>end|>{ANSWER}")],
+        [Turn("user", QUESTION), Turn("assistant", f"{ANSWER} <|im"), Turn("assistant", "end|>")],
+        [Turn("user", QUESTION), Turn("assistant", "<|a" * 200_000 + "|>" * 200_000)],
+    ],
+    ids=["nested", "in two messages", "nested 200,000 times"],
+)
+def test_control_tokens_that_hide_in_one_another_are_refused(turns: list[Turn]) -> None:
+    assert choose(talk(turns=turns), Filter()) == "control tokens hidden in one another"
 
 
 def test_every_message_is_scrubbed_the_system_message_too() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,35 @@ def test_a_hostile_text_is_kept_as_it_is(store: Store, text: str) -> None:
     found = store.get("c1")
     assert [turn.content for turn in found.turns] == [text, text]
     assert (found.user, found.ratings[-1].comment) == (text[:50], text)
+
+
+@pytest.mark.parametrize("name", ["", "\0", "\ud800", "' OR 1=1 --", "x" * 129, "../x"])
+def test_a_hostile_name_is_one_line_wherever_it_is_given(store: Store, name: str) -> None:
+    for call in (
+        lambda: store.get(name),
+        lambda: store.rate(name, Rating(1.0)),
+        lambda: store.append(name, [Turn("user", "x")]),
+        lambda: store.forget(name, at="2026-11-25"),
+        lambda: store.count(name),
+        lambda: next(store.newest_first(name)),
+    ):
+        with pytest.raises(DataError, match=r"(id|domain) ['\"].*: expected up to 128 letters"):
+            call()
+    assert store.known([name]) == set()
+
+
+def test_threads_may_share_a_store(store: Store) -> None:
+    store.put([talk("all", "0", ratings=[])])
+
+    def work(me: int) -> None:
+        for n in range(5):
+            store.put([talk(f"{me}-{n}")])
+            store.append("all", [Turn("user", f"{me}-{n}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert store.count() == 41
+    assert len({turn.content for turn in store.get("all").turns}) == 41
 
 
 def test_more_turns_than_a_conversation_may_have_are_refused(store: Store) -> None:

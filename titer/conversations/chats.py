@@ -155,12 +155,8 @@ def check(conversation: Conversation) -> None:
     where = f"conversation {conversation.id[:130]!r}"
     if conversation.consent is None:
         raise DataError(f"{where}: no consent, so it is not kept. Say when and how it was given")
-    names = (("id", conversation.id), ("domain", conversation.domain))
-    for name, value in names:
-        if not ID.fullmatch(value):
-            raise DataError(
-                f"{name} {value[:130]!r}: expected up to 128 letters, digits, '.', '_' or '-'"
-            )
+    check_name("id", conversation.id)
+    check_name("domain", conversation.domain)
     if not conversation.turns or len(conversation.turns) > MAX_TURNS:
         n = len(conversation.turns)
         raise DataError(f"{where}: {n:,} turns; expected 1 to {MAX_TURNS:,}")
@@ -174,6 +170,18 @@ def check(conversation: Conversation) -> None:
         check_turn(f"{where}: turn {number}", turn)
     for rating in conversation.ratings:
         check_rating(where, rating, len(conversation.turns))
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse an id or a domain that is no plain name.
+
+    Raises:
+        DataError: names it and what is allowed.
+    """
+    if not ID.fullmatch(name):
+        raise DataError(
+            f"{what} {name[:130]!r}: expected up to 128 letters, digits, '.', '_' or '-'"
+        )
 
 
 def check_turn(where: str, turn: Turn) -> None:

@@ -95,8 +95,9 @@ class Database:
     def _one_line(self) -> Iterator[None]:
         try:
             yield
-        except exc.DBAPIError as error:
-            words = " ".join(str(error.orig).split()) or type(error.orig).__name__
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            cause = getattr(error, "orig", error)
+            words = " ".join(str(cause).split()) or type(cause).__name__
             if self._url.password:
                 words = words.replace(str(self._url.password), "***")
             raise DataError(

@@ -115,8 +115,14 @@ def choose(conversation: Conversation, wanted: Filter) -> Chosen | str:
 
 def fault(conversation: Conversation, wanted: Filter) -> str | None:
     """The reason of `choose` or null, from all that can be seen without scrubbing."""
+    reason = _rating_fault(conversation, wanted)
+    if reason:
+        return reason
     turns = _alternating(_cleaned(conversation.turns, Counter()), Counter())
-    return _rating_fault(conversation, wanted) or _size_fault(turns, wanted)
+    # taking a token out joined the halves of another one: nobody writes that by accident
+    if any(_CONTROL.search(turn.content) for turn in turns):
+        return "control tokens hidden in one another"
+    return _size_fault(turns, wanted)
 
 
 def _rating_fault(conversation: Conversation, wanted: Filter) -> str | None:
@@ -152,21 +158,12 @@ def _cleaned(turns: Sequence[Turn], counts: Counter[str]) -> list[Turn]:
     """Copies without control tokens; a message of nothing else is left out."""
     kept = []
     for turn in turns:
-        content = _without_control(turn.content)
+        content = _CONTROL.sub("", turn.content)
         counts["messages freed of control tokens"] += content != turn.content
         counts["messages of control tokens alone left out"] += not content.strip()
         if content.strip():
             kept.append(Turn(turn.role, content.strip()))
     return kept
-
-
-def _without_control(text: str) -> str:
-    """Taking a token out may join the halves of another one."""
-    while True:
-        less = _CONTROL.sub("", text)
-        if less == text:
-            return text
-        text = less
 
 
 def _alternating(turns: Sequence[Turn], counts: Counter[str]) -> list[Turn]:

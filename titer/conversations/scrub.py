@@ -60,7 +60,7 @@ _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)")
 _IPV6 = re.compile(r"(?<![\w:])[0-9a-f:]{4,39}(?![\w:])", re.IGNORECASE)
 _SEVEN_DIGITS = re.compile(r"\d(?:[^\d\n]{0,4}\d){6}")
 _PHONE_WORD = re.compile(
-    r"(?:phone|tele?|call|cell|mobile|fax|ring|text|number)\W{0,3}(?:\w+\W+){0,2}$", re.I
+    r"(?:phone|tele?|call|cell|mobile|fax|ring|text|number)\W{0,3}(?:\w+\W+){0,2}$", re.IGNORECASE
 )
 
 _CHECKED = [

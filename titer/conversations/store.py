@@ -13,13 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
 
 from titer.conversations.chats import (
+    ID,
     MAX_TURNS,
     Consent,
     Conversation,
     Rating,
     Turn,
     check,
+    check_name,
     check_rating,
+    check_text,
     check_turn,
     utc,
     with_utc,
@@ -89,6 +92,7 @@ class Store:
         Raises:
             DataError: no such conversation, or a turn that cannot be kept.
         """
+        check_name("id", conversation_id)
         for number, turn in enumerate(turns):
             check_turn(f"conversation {conversation_id!r}: new turn {number}", turn)
         with self._database.write() as connection:
@@ -124,8 +128,9 @@ class Store:
             reason: words for a reviewer; nothing personal.
 
         Raises:
-            DataError: no such conversation.
+            DataError: no such conversation, or a reason that cannot be kept.
         """
+        check_text("the reason", reason, required=True)
         with self._database.write() as connection:
             _lock(connection, conversation_id)
             n_turns = _n_turns(connection, conversation_id)
@@ -143,7 +148,7 @@ class Store:
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are in the store, in whatever domain."""
-        wanted = sorted(ids)
+        wanted = sorted(name for name in ids if ID.fullmatch(name))
         found: set[str] = set()
         with self._database.read() as connection:
             for start in range(0, len(wanted), CHUNK):
@@ -157,6 +162,7 @@ class Store:
         Raises:
             DataError: there is none of that id.
         """
+        check_name("id", conversation_id)
         with self._database.read() as connection:
             wanted = select(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id)
             found = connection.execute(wanted).all()
@@ -183,11 +189,15 @@ class Store:
 
 
 def _of_domain(query: Select[Any], domain: str | None) -> Select[Any]:
-    return query if domain is None else query.where(CONVERSATIONS.c.domain == domain)
+    if domain is None:
+        return query
+    check_name("domain", domain)
+    return query.where(CONVERSATIONS.c.domain == domain)
 
 
 def _lock(connection: Connection, conversation_id: str) -> None:
     """Hold the conversation until the transaction ends (SQLite holds the whole store)."""
+    check_name("id", conversation_id)
     wanted = select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.id == conversation_id)
     if connection.execute(wanted.with_for_update()).first() is None:
         raise _missing(connection, conversation_id)
@@ -196,9 +206,7 @@ def _lock(connection: Connection, conversation_id: str) -> None:
 def _missing(connection: Connection, conversation_id: str) -> DataError:
     known = _tombstone_query(conversation_id)
     state = "was forgotten" if connection.execute(known).first() else "is not in the store"
-    return DataError(
-        f"conversation {conversation_id[:130]!r} {state}. See: titer conversations list"
-    )
+    return DataError(f"conversation {conversation_id!r} {state}. See: titer conversations list")
 
 
 def _tombstone_query(conversation_id: str) -> Select[Any]:
