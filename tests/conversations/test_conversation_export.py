@@ -253,7 +253,7 @@ SAID = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(texts=st.lists(SAID.map(lambda text: f"begin {text} end"), min_size=2, max_size=6))
 @pytest.mark.parametrize("shape", ["chat", "sharegpt"])

@@ -47,7 +47,7 @@ def conversations(draw: Any) -> Conversation:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(row=conversations())
 def test_what_is_put_comes_back(store: Store, row: Conversation) -> None:
