@@ -22,7 +22,11 @@ MAY_IMPORT = {
     "evaluation": {"modeling"},
     "report": {"evaluation"},
     "export": {"modeling", "examples", "evaluation"},
-    "cli": {"runner", "literature", "examples", "modeling", "evaluation", "report", "export"},
+    "conversations": set(),
+    "cli": {
+        "runner", "literature", "examples", "modeling", "evaluation", "report", "export",
+        "conversations",
+    },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
     },
@@ -36,6 +40,7 @@ ONLY_IN = {
         "titer/modeling/", "titer/training/", "titer/evaluation/answering.py",
     ),
     ("Bio", "arxiv"): ("titer/literature/",),
+    ("sqlalchemy", "psycopg", "phonenumbers", "stdnum"): ("titer/conversations/",),
 }  # fmt: skip
 """libraries -> the places that may import them."""
 

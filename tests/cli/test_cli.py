@@ -49,7 +49,15 @@ def test_help_is_quick_and_names_every_command(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["pin"], ["benchmark", "lock"], ["export", "lm-eval"], ["sweep", "best"]]
+    "words",
+    [
+        ["check"],
+        ["pin"],
+        ["benchmark", "lock"],
+        ["export", "lm-eval"],
+        ["sweep", "best"],
+        ["conversations", "export"],
+    ],
 )
 def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

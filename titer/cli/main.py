@@ -12,7 +12,17 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, export, papers, pin, report, study, sweep
+from titer.cli import (
+    benchmark,
+    check,
+    conversations,
+    export,
+    papers,
+    pin,
+    report,
+    study,
+    sweep,
+)
 from titer.errors import TiterError
 
 
@@ -28,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, benchmark, export, sweep, study, report):
+    for noun in (check, pin, papers, conversations, benchmark, export, sweep, study, report):
         noun.add(commands)
     return top
 
