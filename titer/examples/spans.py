@@ -128,3 +128,9 @@ def occurrences(text: str, term: str) -> list[tuple[int, int]]:
 def overlap(one: Span, other: Span) -> bool:
     """Whether two spans share a character."""
     return one[0] == other[0] and bool(one[1] < other[2] and other[1] < one[2])
+
+
+def page_of(pages: Sequence[Sequence[int]], start: int) -> int | None:
+    """The page on which a character stands, counted from 1; None where pages are not known."""
+    before = [page for first, page in pages if first <= start]
+    return before[-1] if before else None
