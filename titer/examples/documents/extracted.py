@@ -100,8 +100,7 @@ def assemble(
             pages.append([at, block.page])
         parts.append(text)
         at += len(text) + len(BREAK)
-        if at > MAX_CHARS:
-            raise Unreadable("over the size limit", f"more than {MAX_CHARS:,} characters of text")
+        check_size(at)
     whole = BREAK.join(parts)
     _check_letters(whole)
     first = whole[slice(*headings[0])] if headings else ""
@@ -115,6 +114,16 @@ def assemble(
         headings=headings,
         pages=pages,
     )
+
+
+def check_size(n_chars: int) -> None:
+    """Refuse a text of too many characters.
+
+    Raises:
+        Unreadable: it is longer than MAX_CHARS.
+    """
+    if n_chars > MAX_CHARS:
+        raise Unreadable("over the size limit", f"more than {MAX_CHARS:,} characters of text")
 
 
 def clean(text: str) -> str:

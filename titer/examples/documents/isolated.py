@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from titer.examples.documents.extracted import Extracted, Unreadable
+from titer.examples.documents.reader import OUT_OF_MEMORY
 
 MEMORY_MIB = 2048
 """Address space of the reading process; a PDF of 300 pages takes a tenth of it."""
@@ -71,6 +72,8 @@ class Reading:
             self._end()
             raise Unreadable("unreadable", "it made the reading process fail")
         found: dict[str, Any] = json.loads(line)
+        if found.get("reason") == OUT_OF_MEMORY:
+            self._end()  # what is left of its memory is in pieces
         if "reason" in found:
             raise Unreadable(found["reason"], found["detail"])
         return Extracted.from_json(found)

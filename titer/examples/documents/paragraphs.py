@@ -21,8 +21,8 @@ _ENDS = re.compile(r"[.!?:;][)\]\"'\u201d\u2019]*$")
 _DIVIDED = re.compile(r"[^\W\d_]-$")
 
 
-def blocks(lines: Sequence[Line]) -> Iterator[Block]:
-    """Paragraphs, list items and headings, in order.
+def blocks(lines: Sequence[Line], *, title: str = "") -> Iterator[Block]:
+    """Paragraphs, list items and headings, in order; a line that is the title is one of them.
 
     A paragraph ends at a blank line, before a heading or a list item, and after a line that ends a
     sentence and is clearly shorter than the longest ones. A word divided at the end of a line is
@@ -33,7 +33,8 @@ def blocks(lines: Sequence[Line]) -> Iterator[Block]:
     open_lines: list[Line] = []
     for number, (raw, page) in enumerate(lines):
         text = raw.strip()
-        level = _heading_level(lines, number) if text else 0
+        is_title = bool(title) and " ".join(text.split()) == title
+        level = 1 if is_title else _heading_level(lines, number) if text else 0
         if open_lines and (not text or level or _ITEM.match(text)):
             yield _paragraph(open_lines, hyphenated)
             open_lines = []

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from titer.examples.documents.extracted import Extracted, Unreadable, assemble
+from titer.examples.documents.extracted import Extracted, Unreadable, assemble, clean
 from titer.examples.documents.paragraphs import Line, blocks
 
 RUNNING_SHARE = 0.5
@@ -42,18 +42,19 @@ def read(path: Path, *, max_pages: int) -> Extracted:
             raise Unreadable("scanned without text", f"{n_pages:,} pages of pictures")
         raise Unreadable("empty", f"{n_pages:,} pages without text")
     said: Mapping[str, Any] = reader.metadata or {}
+    title = _title(said.get("/Title"))
     return assemble(
-        blocks(_lines(pages)),
+        blocks(_lines(pages), title=title),
         extractor="pypdf",
         version=pypdf.__version__,
-        title=_title(said.get("/Title")),
+        title=title,
         keywords=str(said.get("/Keywords") or ""),
     )
 
 
 def _title(given: Any) -> str:
     """The title of the metadata, unless it is what a program puts there by itself."""
-    title = str(given or "").strip()
+    title = clean(str(given or ""))
     is_name = re.match(r"microsoft word|untitled|document\d*$", title, re.IGNORECASE)
     return "" if is_name or re.search(r"\.\w{2,4}$", title) or " " not in title else title
 

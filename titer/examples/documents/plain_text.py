@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from titer.examples.documents.extracted import Block, Extracted, Unreadable, assemble
+from titer.examples.documents.extracted import Block, Extracted, Unreadable, assemble, check_size
 from titer.examples.documents.paragraphs import blocks
 
 VERSION = "1"
@@ -47,6 +47,7 @@ def _decoded(content: bytes) -> str:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise Unreadable("unreadable", f"not UTF-8 at byte {error.start:,}") from None
+    check_size(len(text))
     if "\0" in text:
         raise Unreadable("unreadable", "holds zero bytes, so it is no text")
     return text

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from titer.examples.documents.extracted import Block, Extracted, Unreadable, assemble
+from titer.examples.documents.extracted import Block, Extracted, Unreadable, assemble, clean
 
 WHOLE = frozenset({"p", "item", "quote", "head", "code", "row", "ab"})
 """Elements of trafilatura's tree whose whole text is one block."""
@@ -25,7 +25,8 @@ def read(path: Path, *, max_pages: int) -> Extracted:
     tree = trafilatura.load_html(content)
     if tree is None:
         raise Unreadable("unreadable", "no HTML in it")
-    named = [str(text).strip() for text in tree.xpath("//h1[1]//text() | //title//text()")]
+    # the title of a page often names its site as well
+    named = [clean("".join(one.itertext())) for tag in ("h1", "title") for one in tree.iter(tag)]
     keywords = ", ".join(tree.xpath("//meta[translate(@name, 'K', 'k') = 'keywords']/@content"))
     found: Any = trafilatura.bare_extraction(
         tree, include_comments=False, favor_recall=True, with_metadata=False
