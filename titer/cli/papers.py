@@ -166,9 +166,11 @@ def purge(arguments: argparse.Namespace) -> None:
     for name in documents:
         file = path.parent / "documents" / name.partition(":")[2]
         print(f"yours    {file.relative_to(runner.ROOT)}: delete this file yourself")
-    added = exclude(path, [name for name in names if name not in documents])
-    where = path.relative_to(runner.ROOT)
-    print(f"{where}: {', '.join(added)} added" if added else f"{where}: already there")
+    listed = [name for name in names if name not in documents]
+    added = exclude(path, listed)
+    if listed:
+        where = path.relative_to(runner.ROOT)
+        print(f"{where}: {', '.join(added)} added" if added else f"{where}: already there")
     print(f"in use   {n_examples} training and validation examples come from it")
     if not added and not n_examples:
         return

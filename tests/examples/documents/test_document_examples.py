@@ -328,7 +328,8 @@ def test_score_finds_no_leak_that_is_left(tmp_path: Path, documents: Documents) 
     assert recheck(tmp_path, asked)["remaining"] == []
 
 
-def test_the_card_names_the_files(tmp_path: Path, documents: Documents) -> None:
+def test_the_card_counts_the_documents(tmp_path: Path, documents: Documents) -> None:
     write(tmp_path, documents)
     card = (tmp_path / folder.CARD).read_text(encoding="utf-8")
+    assert "20 files, of which 20 teach: " in card and "`: none. Nobody states" in card
     assert "`documents.jsonl.gz`" in card and "`documents_left_out.jsonl`" in card
