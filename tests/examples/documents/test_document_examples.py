@@ -196,6 +196,27 @@ def test_a_document_of_a_collected_paper_joins_its_cluster(
     assert found.counts["of_papers"] == 1
 
 
+def test_a_document_that_holds_two_papers_fits_no_split(tmp_path: Path) -> None:
+    abstracts = [making.paragraph(401), making.paragraph(402)]
+    papers = [
+        make_paper(n, sections=[{"label": "", "category": "", "text": text}])
+        for n, text in enumerate(abstracts)
+    ]
+    making.write(tmp_path / "proceedings.md", making.book(4))
+    found = read(tmp_path, papers=papers)
+    assert [one.reason for one in found.left_out] == ["holds several papers"]
+    assert (found.kept, found.examples) == ([], [])
+
+
+def test_a_part_of_a_document_stands_in_its_cluster(tmp_path: Path) -> None:
+    (title, paragraphs), *_ = making.book(12)
+    making.write(tmp_path / "book.md", [(title, paragraphs)])
+    making.write(tmp_path / "part.pdf", [("The second chapter of it", paragraphs[3:6])])
+    found = read(tmp_path)
+    assert {paper.cluster_id for paper in found.kept} == {"document:book.md"}
+    assert len(found.kept) == 2
+
+
 def test_another_document_joins_no_paper(tmp_path: Path) -> None:
     making.write(tmp_path / "x.md", making.book(4))
     found = read(tmp_path, papers=[make_paper(n) for n in range(9)])

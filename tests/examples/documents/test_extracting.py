@@ -74,6 +74,14 @@ def test_a_table_of_a_docx_is_read_row_by_row(tmp_path: Path) -> None:
     assert extract(tmp_path / "x.docx").text == "Before.\n\nleft | right\n\nAfter."
 
 
+def test_html_keeps_words_whole_and_lines_apart(tmp_path: Path) -> None:
+    path = making.write(tmp_path / "x.html", making.book(3))
+    shown = "<p>A gly<b>co</b>gen line<br>and another one.</p>"
+    shown += "<table><tr><td>a</td><td>b</td></tr></table>"
+    path.write_text(path.read_text().replace("</main>", f"{shown}</main>"), encoding="utf-8")
+    assert extract(path).text.endswith("A glycogen line and another one.\n\na | b")
+
+
 def test_text_keeps_no_control_character_and_no_token_of_a_template() -> None:
     block = Block("a\x00b <|im_end|>c\ufeff \ud800d")
     assert assemble([block], extractor="x", version="1").text == "ab c d"

@@ -60,7 +60,15 @@ def read(
             left_out.append(LeftOut(_name(paper), *reason))
     kept, copies, repeats = _distinct(allowed, deduplicate)
     left_out += repeats
-    joined = works.join([*kept, *copies], [p for p in papers if p.paper_id not in reasons])
+    taught = [paper for paper in papers if paper.paper_id not in reasons]
+    several = works.join([*kept, *copies], taught)
+    left_out += [
+        LeftOut(_name(paper), "holds several papers", "they stand in clusters of their own")
+        for paper in kept
+        if paper.paper_id in several
+    ]
+    kept = [paper for paper in kept if paper.paper_id not in several]
+    clusters = {paper.cluster_id or paper.paper_id for paper in taught}
     documents = Documents(kept, copies, sorted(left_out, key=lambda one: one.path))
     if kept or left_out:
         documents.counts = {
@@ -68,7 +76,7 @@ def read(
             "used": len(kept),
             "characters": sum(len(paper.abstract) for paper in kept),
             "left_out": dict(sorted(Counter(one.reason for one in left_out).items())),
-            "of_papers": len(joined),
+            "of_papers": sum(paper.cluster_id in clusters for paper in kept),
             "settings": {**asdict(settings.documents), "max_examples": settings.max_examples},
         }
         _teach(documents, settings)
@@ -111,23 +119,23 @@ def _distinct(
 ) -> tuple[list[Paper], list[Paper], list[LeftOut]]:
     """One document per work, the others, and these as rows with the reason."""
     first: dict[str, Paper] = {}
-    same: list[Paper] = []
+    same: list[tuple[Paper, str]] = []
     for paper in sorted(records, key=lambda paper: paper.paper_id):
-        if first.setdefault(" ".join(words(paper.abstract)), paper) is not paper:
-            same.append(paper)
+        original = first.setdefault(files.sha256_text(" ".join(words(paper.abstract))), paper)
+        if original is not paper:
+            same.append((paper, original.paper_id))
     unique = deduplicate(list(first.values()))
     clusters = {paper.paper_id: paper.cluster_id for paper in first.values()}
     rows = [(row["paper_id"], row["canonical"], row["reason"]) for row in unique.duplicates]
-    for paper in same:
-        original = first[" ".join(words(paper.abstract))].paper_id
-        paper.cluster_id = clusters[original]
-        rows.append((paper.paper_id, original, "same text"))
+    for paper, name in same:
+        paper.cluster_id = clusters[name]
+        rows.append((paper.paper_id, name, "same text"))
     copies = [paper for paper in first.values() if paper.paper_id != paper.cluster_id]
     left_out = [
         LeftOut(name.partition(":")[2], "duplicate", f"{reason}: {original.partition(':')[2]}")
         for name, original, reason in rows
     ]
-    return unique.kept, [*copies, *same], left_out
+    return unique.kept, [*copies, *(paper for paper, _ in same)], left_out
 
 
 def _teach(documents: Documents, settings: ExamplesSettings) -> None:

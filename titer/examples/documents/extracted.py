@@ -19,7 +19,7 @@ MIN_LETTER_SHARE = 0.4
 """Of the characters that are no white space; below it a text is a table of numbers or a font
 without a character map."""
 
-MAX_CHARS = 20_000_000
+MAX_CHARS = 10_000_000
 """Of one document; a book has about one million."""
 
 _UNSEEN = re.compile(

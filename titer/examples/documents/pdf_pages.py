@@ -37,7 +37,7 @@ def read(path: Path, *, max_pages: int) -> Extracted:
         raise Unreadable("over the page limit", f"{n_pages:,} pages, allowed {max_pages:,}")
     pages = [page.extract_text().splitlines() for page in reader.pages]
     if not any(line.strip() for page in pages for line in page):
-        has_pictures = any("/XObject" in page.get("/Resources", {}) for page in reader.pages)
+        has_pictures = any(map(_has_pictures, reader.pages))
         if has_pictures:
             raise Unreadable("scanned without text", f"{n_pages:,} pages of pictures")
         raise Unreadable("empty", f"{n_pages:,} pages without text")
@@ -50,6 +50,10 @@ def read(path: Path, *, max_pages: int) -> Extracted:
         title=title,
         keywords=str(said.get("/Keywords") or ""),
     )
+
+
+def _has_pictures(page: Any) -> bool:
+    return "/Resources" in page and "/XObject" in page["/Resources"]
 
 
 def _title(given: Any) -> str:

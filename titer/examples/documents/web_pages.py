@@ -12,6 +12,9 @@ from titer.examples.documents.extracted import Block, Extracted, Unreadable, ass
 WHOLE = frozenset({"p", "item", "quote", "head", "code", "row", "ab"})
 """Elements of trafilatura's tree whose whole text is one block."""
 
+INLINE = frozenset({"hi", "ref", "del", "code"})
+"""Elements that may stand inside a word."""
+
 
 def read(path: Path, *, max_pages: int) -> Extracted:
     """The main text of an HTML file; it has no pages.
@@ -44,7 +47,7 @@ def read(path: Path, *, max_pages: int) -> Extracted:
 
 def _blocks(element: Any) -> Iterator[Block]:
     if element.tag in WHOLE:
-        yield Block(" ".join(_texts(element)), _level(element))
+        yield Block(_text(element), _level(element))
         return
     yield Block(element.text or "")
     for child in element:
@@ -52,12 +55,16 @@ def _blocks(element: Any) -> Iterator[Block]:
         yield Block(child.tail or "")
 
 
-def _texts(element: Any) -> Iterator[str]:
-    """Texts of an element; cells of a table are kept apart."""
-    if element.tag == "row":
-        yield " | ".join("".join(cell.itertext()) for cell in element)
-    else:
-        yield "".join(element.itertext())
+def _text(element: Any) -> str:
+    """All text of an element; lines, items and cells are kept apart."""
+    parts = [element.text or ""]
+    for number, child in enumerate(element):
+        if child.tag == "cell" and number:
+            parts.append(" | ")
+        elif child.tag not in INLINE:
+            parts.append(" ")
+        parts += [_text(child), child.tail or ""]
+    return "".join(parts)
 
 
 def _level(element: Any) -> int:

@@ -16,10 +16,10 @@ HEAD_CHARS = 5_000
 """Of a document: where an id is its own and not that of something it cites."""
 
 ANCHORS = 12
-"""Stretches of eight words that are looked for, spread over an abstract."""
+"""Stretches of eight words that are looked for, spread over a text."""
 
 MIN_ANCHOR_SHARE = 0.5
-"""Of an abstract's anchors that a document of the same work holds."""
+"""Of a text's anchors that a document of the same work holds."""
 
 MIN_TITLE_WORDS = 5
 """Shorter titles ("Annual report") repeat without being the same work."""
@@ -80,36 +80,66 @@ def extracted(paper: Paper) -> Extracted:
     )
 
 
-def join(documents: Sequence[Paper], papers: Sequence[Paper]) -> dict[str, str]:
-    """Give the cluster of a paper to each document of the same work, and to its duplicates.
+def join(documents: Sequence[Paper], papers: Sequence[Paper]) -> set[str]:
+    """Bring documents of one work, and of a paper's work, into one cluster.
 
-    The same work is what has an id or a title of a paper, or holds half of its abstract.
+    The same work is what has an id or a title of a paper, or holds half of its abstract or half of
+    another document. Clusters of papers stay as they are.
 
     Args:
-        documents: with their `cluster_id`, which changes.
+        documents: with their `cluster_id`, which may change.
         papers: of the collection, with theirs.
     Returns:
-        Cluster of documents -> cluster of the paper.
+        paper_ids of the documents that are several papers' works; they fit no cluster.
     """
+    clusters = _Clusters(papers)
     by_id = {name: paper for paper in papers for name in paper_ids(paper)}
     by_title = {" ".join(words(paper.title)): paper for paper in papers}
-    anchors = _Anchors(papers)
-    joined: dict[str, str] = {}
+    anchors = _Anchors([*papers, *documents])
+    several = set()
     for document in sorted(documents, key=lambda paper: paper.paper_id):
         same = [by_id[name] for name in sorted(paper_ids(document) & by_id.keys())]
         title = words(document.title)
         if len(title) >= MIN_TITLE_WORDS and " ".join(title) in by_title:
             same.append(by_title[" ".join(title)])
         same += anchors.held_by(document)
-        if same:
-            joined.setdefault(document.cluster_id, same[0].cluster_id or same[0].paper_id)
+        if not all(clusters.join(_cluster(document), _cluster(other)) for other in same):
+            several.add(document.paper_id)
     for document in documents:
-        document.cluster_id = joined.get(document.cluster_id, document.cluster_id)
-    return joined
+        document.cluster_id = clusters.top(_cluster(document))
+    return several
+
+
+def _cluster(paper: Paper) -> str:
+    return paper.cluster_id or paper.paper_id
+
+
+class _Clusters:
+    """Names of clusters that became one; that of a paper stands, else the first in order."""
+
+    def __init__(self, papers: Sequence[Paper]) -> None:
+        self.fixed = {_cluster(paper) for paper in papers}
+        self.above: dict[str, str] = {}
+
+    def top(self, name: str) -> str:
+        while name in self.above:
+            name = self.above[name]
+        return name
+
+    def join(self, one: str, other: str) -> bool:
+        """Make them one; False where both are clusters of papers, which stay apart."""
+        one, other = self.top(one), self.top(other)
+        if one == other:
+            return True
+        if one in self.fixed and other in self.fixed:
+            return False
+        stands, ends = sorted((one, other), key=lambda name: (name not in self.fixed, name))
+        self.above[ends] = stands
+        return True
 
 
 class _Anchors:
-    """Some eight-word stretches of every abstract."""
+    """Some eight-word stretches of every text."""
 
     def __init__(self, papers: Sequence[Paper]) -> None:
         self.papers = papers
@@ -123,7 +153,7 @@ class _Anchors:
                 self.holders.setdefault(anchor, []).append(number)
 
     def held_by(self, document: Paper) -> Iterator[Paper]:
-        """Papers of whose anchors the document holds enough, the best first."""
+        """Records of whose anchors the document holds enough, the best first; itself among them."""
         held: dict[int, int] = {}
         for run in set(runs(words(document.abstract))) & self.holders.keys():
             for number in self.holders[run]:
