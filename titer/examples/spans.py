@@ -4,6 +4,7 @@ The section is an index into `Paper.texts`, or TITLE; start and end count charac
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,5 +133,5 @@ def overlap(one: Span, other: Span) -> bool:
 
 def page_of(pages: Sequence[Sequence[int]], start: int) -> int | None:
     """The page on which a character stands, counted from 1; None where pages are not known."""
-    before = [page for first, page in pages if first <= start]
-    return before[-1] if before else None
+    number = bisect_right(pages, start, key=lambda entry: entry[0])
+    return pages[number - 1][1] if number else None

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tests.examples.papers import make_document_settings
 from titer.config import LengthUnit
 from titer.errors import ConfigError
-from titer.examples.documents.chunking import MEASURES, cut, n_tokens, sections
+from titer.examples.documents.chunking import MEASURES, _sentences, cut, n_tokens, sections
 from titer.examples.documents.extracted import Block, Extracted, assemble
+from titer.examples.sentences import sentences
 
 SENTENCES = st.lists(
     st.integers(1, 40).map(lambda n: "W" + "ord " * n + "end."), min_size=1, max_size=30
@@ -93,3 +94,16 @@ def test_a_setting_outside_its_range_is_refused(changes: dict[str, int], message
     with pytest.raises(ConfigError) as error:
         make_document_settings(**changes)
     assert str(error.value).startswith(message)
+
+
+@given(st.lists(SENTENCES, min_size=1, max_size=3), st.integers(50, 400))
+def test_sentences_are_the_same_however_they_are_searched(
+    parts: list[list[str]], window: int
+) -> None:
+    text = " ".join(sentence for part in parts for sentence in part)
+    found = document([(text, 0)])
+    expected = list(sentences(text))
+    searched = list(_sentences(found.text, sections(found)[0], window))
+    if all(end - start < window for start, end in expected):
+        assert searched == expected
+    assert {place for place in searched if place[1] - place[0] < window} <= set(expected)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -202,7 +203,7 @@ def test_a_file_that_takes_too_long_is_left_and_the_next_one_is_read(tmp_path: P
 
 
 def test_a_file_that_takes_too_much_memory_is_left(tmp_path: Path) -> None:
-    (tmp_path / "large.txt").write_text("word\n" * 3_000_000)
+    (tmp_path / "large.txt").write_text("word\n" * 1_900_000)
     path = making.write(tmp_path / "x.md", making.book(4))
     with Reading(timeout_s=60, max_pages=9, memory_mib=200) as reading:
         with pytest.raises(Unreadable) as fault:
@@ -229,3 +230,16 @@ def test_a_file_that_is_gone_is_one_line(tmp_path: Path) -> None:
     with Reading(timeout_s=60, max_pages=9) as reading, pytest.raises(Unreadable) as fault:
         reading.read(path)
     assert fault.value.detail.startswith("FileNotFoundError: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A. " * 60_000, "<!-- " * 40_000, "# Methods\n\nWe saw it.\n\n" * 8_000, "((((. " * 30_000,
+     "is the of is the by " * 9_000, "\u0301a" * 90_000],
+    ids=["initials", "comments", "headings", "brackets", "one sentence", "accents"],
+)  # fmt: skip
+def test_a_text_made_to_be_slow_takes_a_few_seconds(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.md").write_text(text, encoding="utf-8")
+    start = time.process_time()
+    read(tmp_path)
+    assert time.process_time() - start < 10

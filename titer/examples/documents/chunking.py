@@ -43,6 +43,12 @@ def n_tokens(text: str) -> int:
     return len(_TOKEN.findall(text))
 
 
+WINDOW_CHUNKS = 4
+"""Lengths of a chunk that are searched for sentences at once."""
+
+CHARS_PER_UNIT = {LengthUnit.characters: 1, LengthUnit.tokens: 20}
+"""At most, on average over a chunk."""
+
 MEASURES: dict[LengthUnit, Callable[[str], int]] = {
     LengthUnit.characters: len,
     LengthUnit.tokens: n_tokens,
@@ -73,6 +79,7 @@ def cut(
     Chunks overlap within a section only, by as many whole sentences as `overlap` holds.
     """
     measure = MEASURES[settings.unit]
+    window = WINDOW_CHUNKS * CHARS_PER_UNIT[settings.unit] * settings.chunk_size
     chunks: list[Chunk] = []
     n_long = 0
     open_places: list[Place] = []
@@ -88,7 +95,7 @@ def cut(
     for part in parts:
         if open_places and length([*open_places, (part.start, part.end)]) > settings.chunk_size:
             close()
-        for place in _sentences(text, part):
+        for place in _sentences(text, part, window):
             if length([place]) > settings.chunk_size:
                 n_long += 1
                 close()
@@ -104,13 +111,35 @@ def cut(
     return chunks, n_long
 
 
-def _sentences(text: str, part: Section) -> Iterator[Place]:
+def _sentences(text: str, part: Section, window: int) -> Iterator[Place]:
     """Sentences of each block: one that has no full stop does not swallow the next."""
     first = part.start
     for block in text[part.start : part.end].split(BREAK):
-        for start, end in sentences(block):
+        for start, end in _windowed(block, window):
             yield first + start, first + end
         first += len(block) + len(BREAK)
+
+
+def _windowed(block: str, window: int) -> Iterator[Place]:
+    """The same sentences, found window by window: the splitter takes the square of a length.
+
+    One that fills a window, and so is longer than any chunk, may be given together with the next.
+    """
+    at = 0
+    begun: int | None = None
+    while at < len(block):
+        found = list(sentences(block[at : at + window]))
+        following = len(block)
+        if len(block) - at > window:
+            if len(found) < 2:
+                begun = at if begun is None else begun
+                at += window
+                continue
+            following = at + found.pop()[0]  # it may go on behind the window
+        for start, end in found:
+            yield at + start if begun is None else begun, at + end
+            begun = None
+        at = following
 
 
 def _tail(

@@ -127,7 +127,11 @@ def check_size(n_chars: int) -> None:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without control characters and tokens of a chat template."""
+    """The text on one line, without control characters and tokens of a chat template.
+
+    The beginning of an HTML comment goes as well: a search for its end may take very long.
+    """
+    text = text.replace("<!--", " ")
     return _SPACE.sub(" ", without_control(_UNSEEN.sub("", text))).strip()
 
 

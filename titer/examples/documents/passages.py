@@ -4,6 +4,7 @@ Invariant: every answer is one or more spans of the document's text; a section a
 heading only where the chunk holds all that the document says under it.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -76,10 +77,11 @@ class _Passage:
         complete: Mapping[str, Sequence[Section]],
     ) -> None:
         self.paper, self.document, self.chunk = paper, document, chunk
+        first = bisect_right(parts, chunk.start, key=lambda part: part.end)
+        last = bisect_left(parts, chunk.end, key=lambda part: part.start)
         self.pieces = [
             (part, max(part.start, chunk.start), min(part.end, chunk.end))
-            for part in parts
-            if part.start < chunk.end and chunk.start < part.end
+            for part in parts[first:last]
         ]
         self.is_all = len(self.pieces) == len(parts) and all(map(self._is_whole, parts))
         self.complete = complete
