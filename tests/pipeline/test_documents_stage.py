@@ -72,6 +72,13 @@ def test_why_says_why_a_file_is_not_used(ran: Clone) -> None:
     assert ran.run(*command).stdout.startswith("fate     left out: over the size limit (unpacks")
 
 
+def test_purge_leaves_the_file_to_its_owner(ran: Clone) -> None:
+    said = ran.run("titer", "papers", "purge", "document:0.pdf").stdout
+    assert said.startswith(f"yours    {OWN}/0.pdf: delete this file yourself\nin use ")
+    assert (ran.path / OWN / "0.pdf").is_file()
+    assert "0.pdf" not in (ran.path / "data/own/autoimmune/excluded.txt").read_text()
+
+
 def test_an_edit_of_a_document_runs_the_stage_again_and_nothing_else_does(ran: Clone) -> None:
     assert ran.repro("fetch_papers") == []
     (ran.path / OWN / "4.txt").write_text(making.paragraph(999) + "\n")
