@@ -1,7 +1,8 @@
 """Collect papers and turn them into chat examples with answers.
 
 Reads the sample collection, the user's own files or the services, the user's own training rows and
-the benchmark; writes the papers, the examples by split, the held-out papers, counts and data card.
+documents, and the benchmark; writes the papers, the examples by split, the held-out papers, counts
+and data card.
     python -m stages.fetch_papers papers=sample        one run by hand, into runs/
 """
 
@@ -19,6 +20,7 @@ from titer.runner import ROOT, Places, stage
         "sample": "data/samples/${domain}",
         "own": "data/own/${domain}/papers",
         "excluded": "data/own/${domain}/excluded.txt",
+        "documents": "data/own/${domain}/documents",
         "training": "data/own/${domain}/training",
         "generated": "data/own/${domain}/generated",
         "encoder": "data/own/encoder",
@@ -30,6 +32,7 @@ from titer.runner import ROOT, Places, stage
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""
     from titer.examples import build, folder, generated, own, planted
+    from titer.examples.documents import collect as documents
     from titer.literature import collect, dedupe, excluded, retractions, select
     from titer.literature.credentials import Credentials
     from titer.modeling import embedding
@@ -53,19 +56,19 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     written = generated.gate(generated.read(at.reads.generated), unique.kept)
     rows = own.read(at.reads.training, papers=selected.kept, excluded=listed)
     rows.log()
+    texts = documents.read(
+        at.reads.documents, cfg.examples, deduplicate=dedupe.deduplicate,
+        papers=collection.papers, rejected=selected.rejected, excluded=listed,
+    )  # fmt: skip
+    texts.log()
     encoder = papers_files.own_path(
         cfg.examples.encoder, root=ROOT, own=at.reads.encoder, key="examples.encoder"
     )
     similar = embedding.encoder_or_none(encoder)
     built = build.build(
-        unique.kept,
-        cfg.examples,
-        asked,
-        duplicates=copies,
-        extra=[*written.examples, *rows.examples],
-        rejected=written.rejected,
-        similar=similar,
-    )
+        unique.kept, cfg.examples, asked, duplicates=copies, documents=texts,
+        extra=[*written.examples, *rows.examples], rejected=written.rejected, similar=similar,
+    )  # fmt: skip
     built.counts["planted"] = planted.self_test(
         built.train,
         {paper.paper_id: paper for paper in selected.kept},
@@ -87,6 +90,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         },
         settings=cfg.examples,
         title=cfg.domain.title,
+        documents=texts,
     )
     folder.log(counts)
 

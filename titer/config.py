@@ -83,6 +83,13 @@ class OnConcern(StrEnum):
     keep = "keep"
 
 
+class LengthUnit(StrEnum):
+    """What the length of a chunk counts."""
+
+    characters = "characters"
+    tokens = "tokens"
+
+
 class OnLong(StrEnum):
     """What a row longer than the model's max_length leads to."""
 
@@ -429,6 +436,35 @@ class HardwareSettings:
 
 
 @dataclass
+class DocumentsSettings:
+    """How a user's own documents are read and cut."""
+
+    unit: LengthUnit
+    """Of chunk_size and overlap: characters, or tokens, which are words and punctuation marks
+    here, so that another model cuts no other chunks."""
+    chunk_size: int
+    """Of one chunk at most, in units; it holds whole sentences. A longer sentence is in none."""
+    overlap: int
+    """At most so many units of a chunk are repeated by the next one, in whole sentences."""
+    max_file_mb: float
+    """Megabytes; a larger file is left out."""
+    max_pages: int
+    """A PDF with more pages is left out."""
+    timeout_s: float
+    """Seconds in which one file is read, or left out."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        at = "examples.documents"
+        check(self.chunk_size >= 50, f"{at}.chunk_size", self.chunk_size, "at least 50")
+        ok = 0 <= self.overlap <= self.chunk_size // 2
+        check(ok, f"{at}.overlap", self.overlap, "from 0 to half of chunk_size")
+        check(self.max_file_mb > 0, f"{at}.max_file_mb", self.max_file_mb, "above 0")
+        check(self.max_pages >= 1, f"{at}.max_pages", self.max_pages, "at least 1")
+        check(self.timeout_s > 0, f"{at}.timeout_s", self.timeout_s, "above 0")
+
+
+@dataclass
 class ExamplesSettings:
     """From papers to training rows."""
 
@@ -469,6 +505,9 @@ class ExamplesSettings:
     """A row longer than model.max_length: drop and list it, or fail."""
     replay: float
     """Share of the training rows that is general text (data/pretraining), against forgetting."""
+    max_examples: int
+    """Examples of documents at most, training and validation together; papers do not count."""
+    documents: DocumentsSettings
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -481,6 +520,7 @@ class ExamplesSettings:
         check(0 < self.encoder_threshold <= 1, at, self.encoder_threshold, "in (0, 1]")
         check(self.per_paper >= 1, "examples.per_paper", self.per_paper, "at least 1")
         check(self.min_words >= 0, "examples.min_words", self.min_words, "at least 0")
+        check(self.max_examples >= 0, "examples.max_examples", self.max_examples, "at least 0")
         for key in ("validation_share", "heldout_share"):
             share = getattr(self, key)
             check(0 < share < 0.5, f"examples.{key}", share, "between 0 and 0.5")

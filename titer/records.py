@@ -13,7 +13,10 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain values, nested records included."""
-        return asdict(self)  # type: ignore[call-overload,no-any-return]
+        row: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        if row.get("document", row) is None:
+            del row["document"]  # so that rows without documents keep their bytes
+        return row
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
@@ -37,7 +40,7 @@ class Paper(Record):
     paper_id: str
     """`pmid:123` or `arxiv:2401.00001`, without a version."""
     source: str
-    """pubmed or arxiv."""
+    """pubmed, arxiv or document."""
     title: str
     sections: list[dict[str, str]]
     """`{label, category, text}` in order; an unstructured abstract is one section, both empty."""
@@ -94,6 +97,10 @@ class Paper(Record):
     """Characters that XML forbids, or chat control tokens, were taken out."""
     cluster_id: str = ""
     """paper_id of the canonical record of its duplicates, itself included."""
+    document: dict[str, Any] | None = None
+    """Of a user's own document `{path, sha256, extractor, version, headings, pages}`: path below
+    the folder of documents, `[start, end]` of headings and `[start, page]` in characters of its
+    text, the only section. Absent from the JSON of a paper."""
 
     @property
     def abstract(self) -> str:
@@ -130,6 +137,10 @@ class Example(Record):
     synthetic: bool = False
     generator: dict[str, Any] | None = None
     """Of a row that a language model wrote: model, revision, prompt_sha256, temperature, seed."""
+    document: dict[str, Any] | None = None
+    """Of a row from a user's own document `{path, sha256, extractor, version, page, chunk,
+    chunking}`: the page of the first span, null where pages are not known; `[start, end]` of the
+    chunk in the document's text; how it was cut. Absent from the JSON of other rows."""
 
     @property
     def prompt(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from titer.config import ExamplesSettings, OnConcern, OnLeak, OnLong
+from titer.config import DocumentsSettings, ExamplesSettings, LengthUnit, OnConcern, OnLeak, OnLong
 from titer.examples.recipes import RECIPES
 from titer.records import BenchmarkText, Example, Paper
 
@@ -43,6 +43,14 @@ def make_paper(number: int = 1, **changes: Any) -> Paper:
     return Paper(**{**fields, **changes})
 
 
+def make_document_settings(**changes: Any) -> DocumentsSettings:
+    fields: dict[str, Any] = {
+        "unit": LengthUnit.characters, "chunk_size": 1000, "overlap": 200,
+        "max_file_mb": 50, "max_pages": 2000, "timeout_s": 60,
+    }  # fmt: skip
+    return DocumentsSettings(**{**fields, **changes})
+
+
 def make_settings(**changes: Any) -> ExamplesSettings:
     fields: dict[str, Any] = {
         "seed": 7, "min_words": 10, "languages": ["eng"], "recipes": list(RECIPES),
@@ -51,6 +59,7 @@ def make_settings(**changes: Any) -> ExamplesSettings:
         "exchange_answers": False,
         "validation_share": 0.1, "heldout_share": 0.1,
         "on_leak": OnLeak.drop, "on_long": OnLong.drop, "replay": 0.0,
+        "max_examples": 1000, "documents": make_document_settings(),
     }  # fmt: skip
     return ExamplesSettings(**{**fields, **changes})
 

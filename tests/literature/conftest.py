@@ -12,9 +12,11 @@ from tests.standin.server import Server
 from titer.config import (
     ArxivOaiSettings,
     ArxivSettings,
+    DocumentsSettings,
     DomainSettings,
     EuropePmcSettings,
     ExamplesSettings,
+    LengthUnit,
     OnConcern,
     OnLeak,
     OnLong,
@@ -157,6 +159,15 @@ def examples_settings() -> ExamplesSettings:
         encoder_threshold=0.9,
         on_long=OnLong.drop,
         replay=0.0,
+        max_examples=1000,
+        documents=DocumentsSettings(
+            unit=LengthUnit.characters,
+            chunk_size=1000,
+            overlap=200,
+            max_file_mb=50,
+            max_pages=2000,
+            timeout_s=60,
+        ),
     )
 
 

@@ -35,7 +35,11 @@ def add(commands: Any) -> None:
             verb.add_argument(
                 "name",
                 help="pmid:<number>, arxiv:<id>, a DOI"
-                + (" or an example's id (its beginning is enough)" if name == "why" else ""),
+                + (
+                    ", document:<path> or an example's id (its beginning is enough)"
+                    if name == "why"
+                    else ""
+                ),
             )
         verb.set_defaults(run=function)
     generate.add_verb(verbs)
@@ -61,7 +65,8 @@ def why(arguments: argparse.Namespace) -> None:
         _print_paper(trail.paper, trail.cluster)
         for row in collection.queries(trail.paper):
             print(f"found by {row['query_id']}: {row['query']} (until {row['until']})")
-        _print_origin(trail.paper)
+        print_origin = _print_file if trail.paper.document else _print_origin
+        print_origin(trail.paper)
     for sentence in trail.fate:
         print(f"fate     {sentence}")
 
@@ -91,7 +96,7 @@ def _print_text(name: str, text: str) -> None:
 
 
 def _print_paper(paper: Paper, cluster: Sequence[str]) -> None:
-    _print_text("paper", f"{paper.paper_id} {paper.title}")
+    _print_text("text" if paper.document else "paper", f"{paper.paper_id} {paper.title}")
     licence = (paper.license or {}).get("id") or "licence not known"
     facts = [paper.journal, paper.pub_date, licence, f"doi:{paper.doi}" if paper.doi else None]
     print("         " + " | ".join(fact for fact in facts if fact))
@@ -120,6 +125,19 @@ def _print_origin(paper: Paper) -> None:
     print(f"raw      {name}: {len(origin.record):,} bytes, sha256 {paper.raw_sha256[:16]} as kept")
 
 
+def _print_file(paper: Paper) -> None:
+    """The file of a document, and whether it is still the one that was read."""
+    from titer import files, runner
+
+    known = paper.document or {}
+    name = f"data/own/{runner.load_params()[0]['domain']}/documents/{known['path']}"
+    path = runner.ROOT / name
+    now = files.sha256_file(path) if path.is_file() else None
+    state = "is gone" if now is None else "as read" if now == known["sha256"] else "HAS CHANGED"
+    print(f"raw      {name}: sha256 {known['sha256'][:16]}, {state}")
+    print(f"         text by {known['extractor']} {known['version']}")
+
+
 def _raw_places() -> tuple[Path, list[Path]]:
     """The project's root, and where raw records may lie by the present settings."""
     from titer import runner
@@ -144,9 +162,15 @@ def purge(arguments: argparse.Namespace) -> None:
     choices, _ = runner.load_params()
     path = runner.ROOT / "data" / "own" / choices["domain"] / "excluded.txt"
     names, n_examples = _same_work(arguments.name)
-    added = exclude(path, names)
-    where = path.relative_to(runner.ROOT)
-    print(f"{where}: {', '.join(added)} added" if added else f"{where}: already there")
+    documents = [name for name in names if name.startswith("document:")]
+    for name in documents:
+        file = path.parent / "documents" / name.partition(":")[2]
+        print(f"yours    {file.relative_to(runner.ROOT)}: delete this file yourself")
+    listed = [name for name in names if name not in documents]
+    added = exclude(path, listed)
+    if listed:
+        where = path.relative_to(runner.ROOT)
+        print(f"{where}: {', '.join(added)} added" if added else f"{where}: already there")
     print(f"in use   {n_examples} training and validation examples come from it")
     if not added and not n_examples:
         return

@@ -11,8 +11,9 @@ from typing import Any
 
 from titer.config import ExamplesSettings, OnLeak
 from titer.errors import DataError, LeakError
-from titer.examples.caps import cap
+from titer.examples.caps import cap, cap_documents
 from titer.examples.decontaminate import Leak, find_leaks, leak_text
+from titer.examples.documents.taught import Documents
 from titer.examples.paraphrase import Similar
 from titer.examples.placebo import exchanged
 from titer.examples.recipes import paper_examples
@@ -36,7 +37,7 @@ class Built:
     """Sorted by paper_id; no example comes from their clusters."""
     removed: list[dict[str, Any]]
     """The ledger: `{example_id, paper_id, rule, item_id, matched}`; rule A-E, duplicate, grounding
-    (the item is the reason), cap:journal, cap:year or cap:recipe."""
+    (the item is the reason), cap:journal, cap:year, cap:recipe or cap:documents."""
     counts: dict[str, Any]
 
 
@@ -46,6 +47,7 @@ def build(
     benchmark: Sequence[BenchmarkText],
     *,
     duplicates: Sequence[Paper] = (),
+    documents: Documents | None = None,
     extra: Sequence[Example] = (),
     rejected: Sequence[Leak] = (),
     similar: Similar | None = None,
@@ -58,6 +60,8 @@ def build(
         benchmark: every question that is asked, in every wording.
         duplicates: the clusters' other members; no example comes from them, but the ids and
             titles of a whole cluster count as its own.
+        documents: a user's own with their examples; where their cluster is held out they are
+            held-out texts like papers.
         extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all,
             but no row is held out that no held-out paper stands for.
         rejected: rows that never became examples, for ledger and counts.
@@ -71,8 +75,9 @@ def build(
 
     bar = tqdm(papers, desc="examples", unit="paper", delay=5)
     made = [example for paper in bar for example in _examples(paper, settings)]
-    made += extra
-    papers_by_id = {paper.paper_id: paper for paper in (*duplicates, *papers)}
+    documents = documents or Documents()
+    made += [*extra, *documents.examples]
+    papers_by_id = {paper.paper_id: paper for paper in (*duplicates, *documents.records, *papers)}
     leaks = find_leaks(
         made, papers_by_id, benchmark, similar=similar, threshold=settings.encoder_threshold
     )
@@ -82,18 +87,24 @@ def build(
     kept, repeats = without_repeats(example for example in made if example.id not in leaked)
     if not kept:
         raise DataError(_nothing_text(papers, made, leaked))
-    splits = _splits(kept, {_cluster(paper) for paper in papers}, settings)
+    kept, beyond = cap_documents(kept, settings)
+    of_papers = [*papers, *documents.kept]
+    splits = _splits(kept, {_cluster(paper) for paper in of_papers}, settings)
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
     rows["train"], capped = cap(rows["train"], papers_by_id, settings)
     if settings.exchange_answers:
         rows["train"] = exchanged(rows["train"], seed=settings.seed)
-    heldout = [paper for paper in papers if splits.get(_cluster(paper)) == "heldout"]
+    heldout = [paper for paper in of_papers if splits.get(_cluster(paper)) == "heldout"]
     heldout.sort(key=lambda paper: paper.paper_id)
     removed = sorted(
-        (asdict(leak) for leak in (*rejected, *leaks, *repeats, *capped)), key=_ledger_order
+        (asdict(leak) for leak in (*rejected, *leaks, *repeats, *beyond, *capped)),
+        key=_ledger_order,
     )
-    counts = _counts(papers, made, rows, heldout) | _removal_counts(leaks, repeats, capped)
+    counts = _counts(papers, made, rows, heldout) | _removal_counts(
+        leaks, repeats, [*beyond, *capped]
+    )
     counts["rejected_rows"] = _tally(leak.item_id for leak in rejected)
+    counts |= documents.outcome([*rows["train"], *rows["validation"]], heldout, removed)
     counts["heldout_examples"] = sum(splits[row.cluster_id] == "heldout" for row in kept)
     return Built(rows["train"], rows["validation"], heldout, removed, counts)
 
@@ -184,7 +195,7 @@ def _counts(
         "papers": len(papers),
         "papers_without_examples": len(by_id.keys() - {example.paper_id for example in made}),
         "clusters": len({_cluster(paper) for paper in papers}),
-        "heldout_papers": len(heldout),
+        "heldout_papers": sum(paper.document is None for paper in heldout),
         "examples_made": len(made),
         "examples": {name: len(rows[name]) for name in rows},
         "recipes": {name: _tally(row.recipe for row in rows[name]) for name in rows},

@@ -16,6 +16,7 @@ from titer.records import Example, Paper
 logger = logging.getLogger(__name__)
 
 JOURNAL, YEAR, RECIPE = "cap:journal", "cap:year", "cap:recipe"
+DOCUMENTS = "cap:documents"
 """Stand for the rule in the ledger."""
 
 
@@ -47,6 +48,31 @@ def cap(
     limit = _recipe_limit(Counter(row.recipe for row in order), settings.recipe_share)
     order, more = _limit(order, lambda row: row.recipe, limit, RECIPE)
     return sorted(order, key=lambda row: row.id), dropped + more
+
+
+def cap_documents(
+    rows: Sequence[Example], settings: ExamplesSettings
+) -> tuple[list[Example], list[Leak]]:
+    """The rows that stay, in their order, and those beyond `max_examples` for the ledger.
+
+    Only rows of documents count. Each document gives one row in turn, in an order by the seed, so
+    that a long one does not crowd out the others.
+    """
+    by_work: dict[str, list[Example]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: _place(settings.seed, row)):
+        if row.document is not None:
+            by_work[row.cluster_id].append(row)
+    turns = [
+        (turn, _place(settings.seed, row), row)
+        for work in by_work.values()
+        for turn, row in enumerate(work)
+    ]
+    turns.sort(key=lambda entry: entry[:2])
+    beyond = [row for _, _, row in turns[settings.max_examples :]]
+    ids = {row.id for row in beyond}
+    detail = f"more than {settings.max_examples}"
+    dropped = [Leak(row.id, row.paper_id, DOCUMENTS, "documents", detail) for row in beyond]
+    return [row for row in rows if row.id not in ids], dropped
 
 
 def _place(seed: int, row: Example) -> tuple[str, str]:

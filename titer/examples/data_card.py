@@ -53,6 +53,7 @@ def render(stats: Stats, *, title: str, contents: Mapping[str, str]) -> str:
         recipes=recipe_rows(stats),
         lengths=stats["words"].items(),
         planted=stats.get("planted"),
+        documents=stats.get("documents"),
         contents=contents,
     )
     return re.sub(r"\n{3,}", "\n\n", shown).rstrip() + "\n"

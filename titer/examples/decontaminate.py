@@ -249,6 +249,8 @@ def _without_boilerplate(
     doubtful = {run for _, hit in found for run in hit.forgivable}
     holders: dict[str, set[str]] = defaultdict(set)
     for paper in papers_by_id.values() if doubtful else ():
+        if paper.source not in PAPER_SOURCES:
+            continue  # a user's own documents make no boilerplate
         text = "\n".join([paper.title, *(part["text"] for part in paper.texts)])
         for run in doubtful.intersection(runs(words(text))):
             holders[run].add(paper.cluster_id or paper.paper_id)

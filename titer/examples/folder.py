@@ -13,6 +13,7 @@ from titer import files
 from titer.config import ExamplesSettings
 from titer.examples import counts, data_card
 from titer.examples.build import Built, heldout_row
+from titer.examples.documents.taught import Documents
 from titer.examples.formats import chat, text_records
 from titer.records import Example, Paper
 
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 PAPERS = "papers.jsonl.gz"
 COPIES = "copies.jsonl.gz"
+DOCUMENTS = "documents.jsonl.gz"
+DOCUMENTS_LEFT_OUT = "documents_left_out.jsonl"
 EXAMPLES = "examples"
 HELDOUT = "heldout.jsonl"
 STATS = "stats.json"
@@ -45,6 +48,15 @@ CONTENTS = {
 }
 """Every file below data/papers with what it holds, for the card."""
 
+DOCUMENT_CONTENTS = {
+    DOCUMENTS: "the user's documents, duplicates included: text, headings, pages, file and hash",
+    DOCUMENTS_LEFT_OUT: "files of the user's documents that teach nothing, each with its reason",
+}
+"""The same of the files that only a user's own documents bring."""
+
+OF_DOCUMENTS = ("documents", "max_examples")
+"""Settings that stand under `documents` in stats.json, where there are any."""
+
 
 def write(
     out: Path,
@@ -56,6 +68,7 @@ def write(
     lists: Mapping[str, Sequence[Mapping[str, Any]]],
     settings: ExamplesSettings,
     title: str,
+    documents: Documents | None = None,
 ) -> dict[str, Any]:
     """Write the whole folder.
 
@@ -66,6 +79,7 @@ def write(
         lists: name -> rows with a reason each: skipped, rejected, duplicate.
         settings: how the examples were made.
         title: of the domain.
+        documents: the user's own; null or without a file they leave no trace.
     Returns:
         The counts, as in stats.json.
     """
@@ -78,17 +92,22 @@ def write(
     files.write_jsonl(out / REMOVED, built.removed)
     for name, rows in lists.items():
         files.write_jsonl(out / f"{name}.jsonl", rows)
+    contents = dict(CONTENTS)
+    if documents and documents.counts:
+        files.write_jsonl(out / DOCUMENTS, [paper.to_json() for paper in documents.records])
+        files.write_jsonl(out / DOCUMENTS_LEFT_OUT, [one.to_json() for one in documents.left_out])
+        contents |= DOCUMENT_CONTENTS
     files.write_json(out / IDS, ids)
     text_records.write(out / EXPORT, built.train)
     stats = files.rounded(
         {
             **built.counts,
             **counts.of(papers=ordered, copies=copies, built=built, ids=ids, lists=lists),
-            "settings": asdict(settings),
+            "settings": {k: v for k, v in asdict(settings).items() if k not in OF_DOCUMENTS},
         }
     )
     files.write_json(out / STATS, stats)
-    files.write_text(out / CARD, data_card.render(stats, title=title, contents=CONTENTS))
+    files.write_text(out / CARD, data_card.render(stats, title=title, contents=contents))
     return dict(stats)
 
 
@@ -113,6 +132,6 @@ def read_examples(folder: Path, name: str) -> list[Example]:
 
 
 def read_papers(folder: Path) -> list[Paper]:
-    """The papers that examples were made from, and their duplicates."""
-    names = (PAPERS, COPIES)
+    """The papers that examples were made from, their duplicates, and the user's documents."""
+    names = [PAPERS, COPIES, *([DOCUMENTS] if (folder / DOCUMENTS).is_file() else [])]
     return [Paper.from_json(row) for name in names for row in files.read_jsonl(folder / name)]

@@ -22,6 +22,9 @@ MIN_TITLE_WORDS = 4
 OWN = "own"
 """Source of a user's own rows; their paper_id is `own:<file>` or `own:<file>#<id they gave>`."""
 
+DOCUMENT = "document"
+"""Source of a user's own documents and their rows; their paper_id is `document:<path>`."""
+
 _INLINE = "a|abbr|b|cite|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|tt|u|var"
 _BLOCK = (
     "article|blockquote|body|br|caption|center|dd|div|dl|dt|figcaption|figure|footer|h[1-6]|head|"

@@ -4,6 +4,7 @@ The section is an index into `Paper.texts`, or TITLE; start and end count charac
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,3 +129,9 @@ def occurrences(text: str, term: str) -> list[tuple[int, int]]:
 def overlap(one: Span, other: Span) -> bool:
     """Whether two spans share a character."""
     return one[0] == other[0] and bool(one[1] < other[2] and other[1] < one[2])
+
+
+def page_of(pages: Sequence[Sequence[int]], start: int) -> int | None:
+    """The page on which a character stands, counted from 1; None where pages are not known."""
+    number = bisect_right(pages, start, key=lambda entry: entry[0])
+    return pages[number - 1][1] if number else None

@@ -11,8 +11,9 @@ from typing import Any
 from titer import files
 from titer.errors import DataError
 from titer.examples import folder
-from titer.examples.normalise import normal_id, paper_ids
+from titer.examples.normalise import DOCUMENT, normal_id, paper_ids
 from titer.examples.recipes import rebuild_answer
+from titer.examples.spans import page_of
 from titer.records import Example, Paper
 
 SPLITS = ("train", "validation")
@@ -20,6 +21,7 @@ FATES = {
     "skipped": "no paper: {reason}",
     "rejected": "rejected: {reason} ({detail})",
     "duplicate": "a duplicate of {canonical}: {reason}",
+    "documents_left_out": "left out: {reason} ({detail})",
 }
 """List of the folder and what standing in it means."""
 
@@ -59,9 +61,7 @@ class Collection:
         ]
         self.ids: dict[str, Any] = files.read_json(papers_folder / folder.IDS)
         self.removed = list(files.read_jsonl(papers_folder / folder.REMOVED))
-        self.lists = {
-            name: list(files.read_jsonl(papers_folder / f"{name}.jsonl")) for name in FATES
-        }
+        self.lists = {name: _listed(papers_folder / f"{name}.jsonl") for name in FATES}
         self.heldout = {
             str(row["paper_id"]) for row in files.read_jsonl(papers_folder / folder.HELDOUT)
         }
@@ -71,7 +71,7 @@ class Collection:
 
         Args:
             name: an example's id or its beginning, a PMID, an arXiv id or a DOI, with or without
-                `pmid:`, `arxiv:` or `doi:`.
+                `pmid:`, `arxiv:` or `doi:`; or `document:` and the path of a document.
         Raises:
             DataError: the folder holds nothing of that name.
         """
@@ -83,7 +83,7 @@ class Collection:
             raise DataError(
                 f"{name!r}: neither an example nor a paper of this collection ({len(self.papers)} "
                 f"papers, {len(self.examples)} examples). Give an example's id, pmid:<number>, "
-                "arxiv:<id> or a DOI"
+                "arxiv:<id>, a DOI or document:<path>"
             )
         return self._of_paper(paper_id)
 
@@ -147,6 +147,14 @@ class Collection:
         return [row for row in rows if row["query_id"] in paper.query_ids]
 
 
+def _listed(path: Path) -> list[dict[str, Any]]:
+    """Rows of a list by paper_id; none where there were no documents and so no list of them."""
+    rows = files.read_jsonl(path) if path.is_file() else ()
+    return [
+        {"paper_id": f"{DOCUMENT}:{row['path']}", **row} if "path" in row else row for row in rows
+    ]
+
+
 def support(example: Example, paper: Paper) -> list[tuple[str, str]]:
     """What stands at the example's spans: name of the section and text, in order."""
     found = []
@@ -155,6 +163,11 @@ def support(example: Example, paper: Paper) -> list[tuple[str, str]]:
             found.append(("title", paper.title[start:end]))
             continue
         section = paper.texts[number]
+        if paper.document is not None:
+            page = page_of(paper.document["pages"], start)
+            where = f"page {page}, characters" if page else "characters"
+            found.append((f"{where} {start} to {end}", section["text"][start:end]))
+            continue
         name = section.get("label") or section.get("category") or f"section {number + 1}"
         found.append((name.lower(), section["text"][start:end]))
     return found
