@@ -165,3 +165,11 @@ def test_held_out_papers_come_from_the_training_record():
     stats = m.run_score(m.tuned("qlora", m.gains), training={"qlora": {"metrics": metrics}})
     block = stats["comparisons"]["qlora"]["bpb_indomain"]
     assert block == {"before": 1.2, "after": 0.9, "n": 12}
+
+
+def test_the_range_over_wordings_is_that_of_each_wording_s_accuracy():
+    closed = m.rows(m.ITEMS, lambda item: item.id.endswith("q1"), "float32")
+    metrics = m.run_score(base=m.arm_input("base", closed))["arms"]["base"]["metrics"]
+    assert metrics["prompt_range"] == 1.0
+    same = m.run_score(base=m.arm_input("base", m.rows(m.ITEMS, m.gains, "float32")))
+    assert same["arms"]["base"]["metrics"]["prompt_range"] == 0.0

@@ -121,8 +121,20 @@ def _closed(
         **metrics.compute("normalised_accuracy", scores, named),
         **metrics.compute("pmi_accuracy", both, [choice.gold for choice in blind_items]),
         **metrics.compute("calibration", scores, gold),
+        "prompt_range": _prompt_range(cloze, arm),
         "n_closed": len(cloze),
     }
+
+
+def _prompt_range(cloze: Sequence[Choice], arm: Arm) -> float | None:
+    """Accuracy in the wording that suits the model best, less that in the worst one."""
+    by_wording = choices.scores_by_wording(cloze, arm)
+    if len(by_wording) < 2:
+        return None
+    most = len(by_wording)
+    gold = [c.gold for c in cloze if len(arm.items[c.key].ll_by_wording) == most]
+    shares = [metrics.share(_module_correct(scores, gold)) for scores in by_wording]
+    return max(shares) - min(shares)
 
 
 def _by_class(cloze: Sequence[Choice], correct: Mapping[str, bool]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Scored:
     blind: Sequence[float] | None
     wordings: Sequence[str]
     """Ids of the rows."""
+    ll_by_wording: Sequence[Sequence[float]]
+    """As `ll`, before averaging, in the order of the ids."""
 
 
 @dataclass
@@ -173,6 +175,7 @@ def _add_item(arm: Arm, key: str, wordings: Sequence[Row]) -> None:
         ll=_average([row["ll"] for row in wordings]),
         blind=_average(blind) if blind else None,
         wordings=[row["id"] for row in wordings],
+        ll_by_wording=[row["ll"] for row in wordings],
     )
 
 

@@ -144,6 +144,17 @@ def scores(choices: Sequence[Choice], arm: Arm) -> list[list[float]]:
     return [[arm.items[c.key].ll[column] for column in c.columns] for c in choices]
 
 
+def scores_by_wording(choices: Sequence[Choice], arm: Arm) -> list[list[list[float]]]:
+    """The same for each wording alone; items with fewer wordings than the most are left out."""
+    items = [(choice.columns, arm.items[choice.key].ll_by_wording) for choice in choices]
+    most = max((len(rows) for _, rows in items), default=0)
+    return [
+        [[rows[number][column] for column in columns] for columns, rows in items
+         if len(rows) == most]
+        for number in range(most)
+    ]  # fmt: skip
+
+
 def blind_scores(choices: Sequence[Choice], arm: Arm) -> list[list[float]]:
     """The same without the disease's name; all items must have them."""
     rows = [(choice, arm.items[choice.key].blind) for choice in choices]

@@ -34,6 +34,7 @@ METRIC_NAMES = {
     "general_acc": "General questions",
     "gold_prob": "Probability of the right choice",
     "brier": "Brier score (lower is better)",
+    "prompt_range": "Accuracy in the best wording less that in the worst",
     "keypoint_recall": "Key points stated",
     "rubric_score": "Rubric score",
     "ref_bpb": "Bits per byte of reference answers (lower is better)",
@@ -52,6 +53,7 @@ N_KEYS = {
     "closed_blind_acc": "n_closed",
     "gold_prob": "n_closed",
     "brier": "n_closed",
+    "prompt_range": "n_closed",
     "general_acc": "n_general",
     "keypoint_recall": "n_keypoint_recall",
     "rubric_score": "n_rubric_score",
@@ -163,7 +165,9 @@ def short_hash(value: Any) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether a metric is a share, compared in points, and not bits or a plain score."""
-    return metric.endswith(("_acc", "_rate", "_norm", "_seen", "_unseen", "_reverse", "_recall"))
+    return metric.endswith(
+        ("_acc", "_rate", "_norm", "_seen", "_unseen", "_reverse", "_recall", "_range")
+    )
 
 
 def value(metric: str, score: Any) -> str:
