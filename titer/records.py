@@ -121,6 +121,15 @@ class Example(Record):
     synthetic: bool = False
     generator: dict[str, Any] | None = None
     """Of a row that a language model wrote: model, revision, prompt_sha256, temperature, seed."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """What the format of a user's file holds beside messages and source; null: it was not there."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain values; `fields` only where there are any."""
+        row = super().to_json()
+        if not self.fields:
+            del row["fields"]
+        return row
 
     @property
     def prompt(self) -> str:
