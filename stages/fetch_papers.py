@@ -8,9 +8,10 @@ the benchmark; writes the papers, the examples by split, the held-out papers, co
 import os
 from typing import Any
 
+from titer.config import ExampleSources
 from titer.evaluation import benchmark
 from titer.literature import files as papers_files
-from titer.runner import ROOT, Places, stage
+from titer.runner import ROOT, Places, lexicons, stage
 
 
 @stage(
@@ -20,6 +21,7 @@ from titer.runner import ROOT, Places, stage
         "own": "data/own/${domain}/papers",
         "excluded": "data/own/${domain}/excluded.txt",
         "training": "data/own/${domain}/training",
+        "domains": "conf/domain",
         "generated": "data/own/${domain}/generated",
         "encoder": "data/own/encoder",
         "retractions": "data/own/retractions",
@@ -44,6 +46,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         retractions=retractions.table_path(
             cfg.papers.retraction_watch.source, root=ROOT, own=at.reads.retractions
         ),
+        is_wanted=cfg.examples.sources != ExampleSources.own,
     )
     listed = excluded.read_excluded(at.reads.excluded)
     selected = select.select(collection.papers, cfg.examples, excluded=listed)
@@ -51,8 +54,10 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
     written = generated.gate(generated.read(at.reads.generated), unique.kept)
-    rows = own.read(at.reads.training, papers=selected.kept, excluded=listed)
-    rows.log()
+    rows = own.read_wanted(
+        at.reads.training, cfg.examples.sources, papers=selected.kept, excluded=listed,
+        domain=at.choices["domain"], words_of=lexicons(at.reads.domains),
+    )  # fmt: skip
     encoder = papers_files.own_path(
         cfg.examples.encoder, root=ROOT, own=at.reads.encoder, key="examples.encoder"
     )

@@ -31,7 +31,7 @@ def cap(
         papers_by_id: where journal and year stand.
         settings: per_journal and per_year (0: no limit), recipe_share (1: no limit) and the seed.
     """
-    order = sorted(rows, key=lambda row: _place(settings.seed, row))
+    order = sorted(rows, key=lambda row: place(settings.seed, row))
 
     def journal(row: Example) -> str:
         paper = papers_by_id.get(row.paper_id)
@@ -49,7 +49,8 @@ def cap(
     return sorted(order, key=lambda row: row.id), dropped + more
 
 
-def _place(seed: int, row: Example) -> tuple[str, str]:
+def place(seed: int, row: Example) -> tuple[str, str]:
+    """Where a row stands in the order in which rows stay: chance, the same each time."""
     return hashlib.sha256(f"{seed}|cap|{row.id}".encode()).hexdigest(), row.id
 
 

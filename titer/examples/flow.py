@@ -24,6 +24,7 @@ CAP_RULES = {
     "cap:journal": "limit per journal",
     "cap:year": "limit per year",
     "cap:recipe": "limit per recipe",
+    "cap:mix": "share of own rows",
 }
 """Rules of the ledger that keep the training rows in balance, in the words of the flow."""
 

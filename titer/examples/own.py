@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from titer import files
+from titer.config import ExampleSources
 from titer.examples import lexicons
 from titer.examples.formats import interop
 from titer.examples.formats.base import message_fault
@@ -125,6 +126,17 @@ def read(
         "unknown_files": unknown,
     }
     return OwnRows(reader.examples, counts if reader.rows or unknown else {})
+
+
+def read_wanted(folder: Path, sources: ExampleSources, **named: Any) -> OwnRows:
+    """The rows, where rows of the user are wanted, and what was read said; `named` as in `read`.
+
+    Raises:
+        FormatError: as `read`.
+    """
+    rows = OwnRows([], {}) if sources == ExampleSources.papers else read(folder, **named)
+    rows.log()
+    return rows
 
 
 def _nonempty(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
