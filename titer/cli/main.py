@@ -2,6 +2,7 @@
 
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
+titer data validate rows.jsonl                   your own training rows: convert, inspect, check
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
 """
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, export, papers, pin, report, study, sweep
+from titer.cli import benchmark, check, data, export, papers, pin, report, study, sweep
 from titer.errors import TiterError
 
 
@@ -21,13 +22,13 @@ def parser() -> argparse.ArgumentParser:
         prog="titer",
         description="Fine-tune a language model on the biomedical literature and measure whether "
         "it helped. The pipeline itself runs with `dvc repro`.",
-        epilog="Examples: titer check | titer pin qwen3_8b | titer papers why pmid:12345678 | "
-        "titer benchmark lock | titer export lm-eval | "
+        epilog="Examples: titer check | titer pin qwen3_8b | titer data validate rows.jsonl | "
+        "titer papers why pmid:12345678 | titer benchmark lock | titer export lm-eval | "
         "titer sweep best runs/train_qlora/sweep_2026-11-21_10-00-00",
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, benchmark, export, sweep, study, report):
+    for noun in (check, pin, data, papers, benchmark, export, sweep, study, report):
         noun.add(commands)
     return top
 
