@@ -73,6 +73,7 @@ _SAFETY = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?:;)\]}\"'\u2019\u201d*|`>\u3002%0-9][*_\s]*$")
+_ITEM = re.compile(r"\s*(?:[-*\u2022]|\d+[.)])\s")
 MIN_STEPS = 2
 """Words of a step from which an answer is a procedure."""
 
@@ -154,11 +155,12 @@ def check(
 def _of_one(example: Example) -> Iterator[tuple[str, str]]:
     """Checks that look at one row."""
     answer = example.answer.strip()
+    last_line = answer.rpartition("\n")[2]
     if len(answer) < MIN_CHARS:
         yield "too_short", f"{len(answer)} characters"
     if len(answer) > MAX_CHARS:
         yield "too_long", f"{len(answer):,} characters"
-    elif len(answer) >= MIN_CHARS and not _END.search(answer[-8:]):
+    elif len(answer) >= MIN_CHARS and not (_END.search(answer[-8:]) or _ITEM.match(last_line)):
         yield "unfinished", f"... {answer[-30:]!r}"
     for name, rule in _RULES.items():
         seen = rule(answer)
