@@ -15,14 +15,14 @@ from titer import runner
 from titer.cli.main import parser as titer_parser
 from titer.errors import ConfigError
 
-PAGES = ("README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/own_data.md")
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"<[a-z]+>")
 PATH = re.compile(r"[\w.*-]*(?:/[\w.*-]+)*/?")
 SUFFIXES = (".csv", ".html", ".json", ".jsonl", ".lock", ".md", ".py", ".toml", ".txt", ".yaml")
 PROGRAMS = ("dvc", "git", "make", "pip", "pre-commit", "pytest", "python", "titer")
-IN_OWN_FOLDERS = ("config.json",)
+IN_OWN_FOLDERS = ("config.json", "dataset_info.json", "rows.alpaca.jsonl")
 """Files that a reader brings."""
 
 
@@ -214,7 +214,7 @@ def paths(name: str) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_path_in_backticks_exists_or_is_made(name: str) -> None:
     found = paths(name)
-    assert len(found) > 10
+    assert len(found) > 5
     wrong = [path for path in found if path not in IN_OWN_FOLDERS and not is_known(path)]
     assert not wrong, f"{name} names {wrong}"
 

@@ -12,7 +12,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class OwnRows:
     """`{rows, left_out, ignored, other_domain, unknown_files}`: used rows per file, others per file
     and reason, keys that are not read, rows that speak of another domain, names of the files
     without rows; empty for an empty folder."""
+    places: dict[str, str] = field(default_factory=dict)
+    """`path:line` of each example, by id."""
 
     def log(self) -> None:
         """Say what was read, and for each file what was not."""
@@ -125,7 +127,8 @@ def read(
         "other_domain": _nonempty(reader.other_domain),
         "unknown_files": unknown,
     }
-    return OwnRows(reader.examples, counts if reader.rows or unknown else {})
+    is_empty = not (reader.rows or unknown)
+    return OwnRows(reader.examples, {} if is_empty else counts, reader.places)
 
 
 def read_wanted(folder: Path, sources: ExampleSources, **named: Any) -> OwnRows:
@@ -167,6 +170,7 @@ class _Reader:
         self.domain = domain
         self.words_of = words_of
         self.examples: list[Example] = []
+        self.places: dict[str, str] = {}
         self.rows: dict[str, int] = {}
         self.left_out: dict[str, Counter[str]] = {}
         self.ignored: dict[str, Counter[str]] = {}
@@ -195,6 +199,7 @@ class _Reader:
             else:
                 example = self._example(name, given, messages, found.title.strip(), seen)
                 self.examples.append(example)
+                self.places[example.id] = reading.place
                 foreign.update(lexicons.foreign(example, self.domain, self.words_of))
         reading.refuse_faults()
         if reading.n_unanswered:

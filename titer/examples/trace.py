@@ -121,7 +121,12 @@ class Collection:
         listed = (str(row["paper_id"]) for rows in self.lists.values() for row in rows)
         own = (row.paper_id for row in self.examples)
         return next(
-            (one for one in (*listed, *own) if name == one or normal_id(one) == wanted), None
+            (
+                one
+                for one in (*listed, *own, *sorted(self.heldout))
+                if name == one or normal_id(one) == wanted
+            ),
+            None,
         )
 
     def _of_paper(self, paper_id: str) -> Trail:
