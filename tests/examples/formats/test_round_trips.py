@@ -148,6 +148,12 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path: Path, name: str) -> None
     assert (done.n, set(done.lost)) == (1, LOST[name])
 
 
+@pytest.mark.parametrize("name", ["chat", "qa"])
+def test_only_chat_rows_keep_recipe_and_spans(tmp_path: Path, name: str) -> None:
+    done = write(tmp_path / "x.jsonl", FORMATS[name], [make_example("Why?", "So.")])
+    assert dict(done.lost) == ({} if name == "chat" else {"provenance": 1})
+
+
 TALK = make_example("Why?", "So.", id="", messages=[
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."},

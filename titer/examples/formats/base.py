@@ -19,6 +19,8 @@ IN_MESSAGES = frozenset({"input", "context", "text", "system", "history"})
 """Fields that the messages hold as well; a format without them loses nothing."""
 ORIGIN = ("source", "paper_id", "title")
 """Fields of the example that say where it comes from."""
+PROVENANCE = "provenance"
+"""Recipe, spans, licence and split of a row that Titer made."""
 
 LINES, LIST, CSV, PARQUET, TEXT = "jsonl", "json", "csv", "parquet", "text"
 """Kinds of files: one JSON object per line, one JSON list, and so on."""
@@ -62,6 +64,8 @@ class Format:
         for name in ORIGIN:
             if getattr(example, name) and name not in self.holds:
                 yield name
+        if example.id and PROVENANCE not in self.holds:
+            yield PROVENANCE
         for name, value in example.fields.items():
             if value and name not in self.holds and name not in IN_MESSAGES:
                 yield name

@@ -14,6 +14,7 @@ from titer import files
 from titer.errors import FormatError
 from titer.examples.formats.base import (
     ORIGIN,
+    PROVENANCE,
     Format,
     Row,
     Unfit,
@@ -121,5 +122,5 @@ FORMAT = Format(
     tuple(field.name for field in fields(Example) if field.name != "messages"),
     parse,
     render,
-    holds=frozenset(ORIGIN),
+    holds=frozenset((*ORIGIN, PROVENANCE)),
 )
