@@ -14,6 +14,7 @@ from titer.config import (
     ArxivSettings,
     DomainSettings,
     EuropePmcSettings,
+    ExampleSources,
     ExamplesSettings,
     OnConcern,
     OnLeak,
@@ -140,6 +141,8 @@ def examples_settings() -> ExamplesSettings:
     """Abstracts of at least 40 English words."""
     return ExamplesSettings(
         seed=7,
+        sources=ExampleSources.both,
+        mix=None,
         min_words=40,
         languages=["eng"],
         licences=[],
