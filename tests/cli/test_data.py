@@ -147,3 +147,11 @@ def test_own_rows_alone_need_a_file_and_no_papers(project: Any) -> None:
     assert "examples.sources = 'own': no files of your own. Put them into data/own/" in done.err
     rows(project, json.dumps(GOOD[0]), name="data/own/autoimmune/training/a.jsonl")
     assert project.titer("check").code == 0
+
+
+def test_a_bad_own_row_is_found_before_any_stage_runs(project: Any) -> None:
+    rows(project, json.dumps(GOOD[0]), "{", name="data/own/autoimmune/training/a.jsonl")
+    done = project.titer("check")
+    assert done.code == 1
+    assert "training/a.jsonl:2: not JSON: it breaks off" in done.err
+    assert "(1 such rows, 1 can be used). See them all: titer data validate" in done.err

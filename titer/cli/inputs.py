@@ -26,6 +26,10 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         _check_own(choices["domain"], root)
     else:
         _check_papers(config, choices["domain"], root)
+    if config.examples.sources != ExampleSources.papers:
+        from titer.examples import own as own_rows
+
+        own_rows.read(root / "data" / "own" / choices["domain"] / "training")
     _check_encoder(config, root)
     domain = root / "data" / "benchmark" / choices["domain"]
     check_lock(domain, root / "data" / "benchmark" / "general")

@@ -116,7 +116,7 @@ def read(
         name = path.relative_to(folder).as_posix()
         if path.name == interop.DATASET_INFO:
             continue
-        if path.suffixes and path.name.lower().removesuffix(".gz").endswith(tuple(SUFFIXES)):
+        if path.name.lower().removesuffix(".gz").endswith(tuple(SUFFIXES)):
             reader.add(path, name, described.get(path.resolve()))
         else:
             unknown.append(name)
