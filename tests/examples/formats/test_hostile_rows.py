@@ -54,7 +54,7 @@ def test_a_bad_record_of_a_list_is_named_and_the_others_are_read(tmp_path: Path,
     path.write_bytes(b"[\n" + b",\n".join([GOOD, line, GOOD]) + b"\n]\n")
     reading = Reading(path)
     examples = list(reading)
-    assert len(examples) == 2
+    assert (len(examples), reading.n_faults) == (2, 1)
     assert str(reading.faults[0]).startswith(f"{path}:3: ")
     assert "record 2" in str(reading.faults[0])
 
@@ -81,6 +81,18 @@ def test_a_record_that_breaks_off_within_a_list_does_not_take_the_next(tmp_path:
     reading = Reading(path)
     assert [row.prompt for row in reading] == ["Why 1?", "Why 2?"]
     assert reading.n_faults == 1
+
+
+def test_a_record_cut_in_the_middle_of_a_list_does_not_take_the_next(tmp_path: Path) -> None:
+    rows = [{"question": f"Why {n}?", "answer": "So.", "x": [{"y": {}}]} for n in range(4)]
+    pieces = json.dumps(rows, indent=2).split("\n  {")
+    pieces[2] = pieces[2][:60]  # within the list of x
+    path = tmp_path / "x.json"
+    path.write_text("\n  {".join(pieces))
+    reading = Reading(path)
+    assert [row.prompt for row in reading] == ["Why 0?", "Why 2?", "Why 3?"]
+    (fault,) = reading.faults
+    assert (fault.place, fault.found) == (f"{path}:11: record 2", "not JSON: it breaks off")
 
 
 @given(data=st.data())

@@ -111,7 +111,7 @@ class _Scanner:
     def _open(self, place: int) -> Iterator[Found]:
         if self._depth > 1 and self._begins_line(place):
             yield self._named(self._start, Bad("not JSON: it breaks off", JSON_ROW))
-            self._depth = 1
+            self._depth, self._done = 1, place
         if self._depth == 1:
             yield from self._between(self._done, place)
             self._start = place
