@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "export": {"modeling", "examples", "evaluation"},
     "conversations": set(),
     "cli": {
-        "runner", "literature", "examples", "modeling", "evaluation", "report", "export",
-        "conversations",
+        "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
+        "export", "conversations",
     },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",

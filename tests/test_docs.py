@@ -24,7 +24,7 @@ PLACEHOLDER = re.compile(r"<[a-z]+>")
 PATH = re.compile(r"[\w.*-]*(?:/[\w.*-]+)*/?")
 SUFFIXES = (".csv", ".html", ".json", ".jsonl", ".lock", ".md", ".py", ".toml", ".txt", ".yaml")
 PROGRAMS = ("dvc", "git", "make", "pip", "pre-commit", "pytest", "python", "titer")
-IN_OWN_FOLDERS = ("config.json",)
+IN_OWN_FOLDERS = ("config.json", "dataset_info.json", "rows.alpaca.jsonl")
 """Files that a reader brings."""
 
 

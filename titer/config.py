@@ -111,6 +111,14 @@ class Keep(StrEnum):
     best = "best"
 
 
+class ExampleSources(StrEnum):
+    """What training rows are made from."""
+
+    papers = "papers"
+    own = "own"
+    both = "both"
+
+
 RECIPES = (
     "fact_question",
     "conclusion",
@@ -470,6 +478,10 @@ class ExamplesSettings:
 
     seed: int
     """Of the split and of the choice of wordings; independent of the top-level seed."""
+    sources: ExampleSources
+    """papers; own: the files below data/own/<domain> alone, no papers needed; both."""
+    mix: float | None
+    """Share of a user's own rows among the training rows, in (0, 1); null: as they come."""
     min_words: int
     """Abstracts with fewer words are rejected."""
     languages: list[str]
@@ -513,6 +525,9 @@ class ExamplesSettings:
         """Check ranges."""
         check_words("examples.recipes", self.recipes, RECIPES)
         check_words("examples.licences", self.licences, LICENCES)
+        check(self.mix is None or 0 < self.mix < 1, "examples.mix", self.mix, "null or in (0, 1)")
+        one = self.mix is not None and self.sources != ExampleSources.both
+        check(not one, "examples.mix", self.mix, f"null when examples.sources={self.sources}")
         for key in ("per_journal", "per_year"):
             check(getattr(self, key) >= 0, f"examples.{key}", getattr(self, key), "at least 0")
         check(0 < self.recipe_share <= 1, "examples.recipe_share", self.recipe_share, "in (0, 1]")

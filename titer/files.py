@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from titer.errors import DataError, FormatError
 
@@ -49,16 +49,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         DataError: it cannot be written; what was there before is still there.
     """
-    with writing(path):
-        _write_bytes(path, content)
+    with writing(path), _replacing(path) as file:
+        file.write(content)
 
 
-def _write_bytes(path: Path, content: bytes) -> None:
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside the path that takes its place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
@@ -66,6 +68,23 @@ def _write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def streaming(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write piece by piece, which takes its place when all is written.
+
+    A name ending in .gz is compressed, as `write_jsonl` does.
+
+    Raises:
+        DataError: it cannot be written; what was there before is still there.
+    """
+    with writing(path), _replacing(path) as file:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                yield cast(IO[bytes], packed)
+        else:
+            yield file
 
 
 def write_text(path: Path, text: str) -> None:

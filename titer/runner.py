@@ -105,6 +105,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()}
 
 
+def lexicons(folder: Path) -> dict[str, list[str]]:
+    """The lexicon of every domain, by name.
+
+    Args:
+        folder: conf/domain.
+    """
+    files_of = sorted(folder.glob("*.yaml"))
+    return {path.stem: list(read_yaml(path).get("lexicon") or []) for path in files_of}
+
+
 def load_params() -> tuple[dict[str, str], dict[str, Any]]:
     """params.yaml as choices and values; every choice checked against conf/.
 

@@ -126,3 +126,10 @@ def test_files_that_were_left_alone_are_named() -> None:
 def test_a_licence_policy_is_printed() -> None:
     used = replace(make_settings(), licences=["cc0", "cc-by"])
     assert "Kept here are only papers under cc0, cc-by." in card(stats(settings=used))
+
+
+def test_rows_of_the_users_own_and_their_held_out_sources_are_named() -> None:
+    assert "the user's own" not in card(stats())
+    found = stats() | {"heldout_own": 3, "sources": {"own": 9}}
+    assert "and 3 sources of the user's own rows. A row is" in card(found)
+    assert "A row of the user's own has no paper: it names its file" in card(found)

@@ -15,6 +15,7 @@ from titer.config import (
     DocumentsSettings,
     DomainSettings,
     EuropePmcSettings,
+    ExampleSources,
     ExamplesSettings,
     LengthUnit,
     OnConcern,
@@ -142,6 +143,8 @@ def examples_settings() -> ExamplesSettings:
     """Abstracts of at least 40 English words."""
     return ExamplesSettings(
         seed=7,
+        sources=ExampleSources.both,
+        mix=None,
         min_words=40,
         languages=["eng"],
         licences=[],

@@ -12,7 +12,7 @@ from typing import Any
 from titer import files
 from titer.config import ExamplesSettings
 from titer.examples import counts, data_card
-from titer.examples.build import Built, heldout_row
+from titer.examples.build import Built
 from titer.examples.documents.taught import Documents
 from titer.examples.formats import chat, text_records
 from titer.records import Example, Paper
@@ -88,7 +88,7 @@ def write(
     files.write_jsonl(out / COPIES, [p.to_json() for p in sorted(copies, key=lambda p: p.paper_id)])
     chat.write(out / EXAMPLES / "train.jsonl", built.train)
     chat.write(out / EXAMPLES / "validation.jsonl", built.validation)
-    files.write_jsonl(out / HELDOUT, [heldout_row(paper) for paper in built.heldout_papers])
+    files.write_jsonl(out / HELDOUT, built.heldout_rows)
     files.write_jsonl(out / REMOVED, built.removed)
     for name, rows in lists.items():
         files.write_jsonl(out / f"{name}.jsonl", rows)
