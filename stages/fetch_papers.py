@@ -38,7 +38,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         cfg.papers,
         cfg.domain,
         sample=at.reads.sample,
-        own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
+        own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own) or at.reads.own,
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ, at.home / ".env"),
         retractions=retractions.table_path(
@@ -87,6 +87,8 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         },
         settings=cfg.examples,
         title=cfg.domain.title,
+        tags=cfg.domain.tags,
+        wording=cfg.domain.wording,
     )
     folder.log(counts)
 

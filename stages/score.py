@@ -17,7 +17,8 @@ ARMS = ("base", "qlora", "full")
 
 
 @stage(
-    uses=("plan", "score", "eval", "domain.title", "domain.lexicon"),
+    uses=("plan", "score", "eval", "domain.title", "domain.lexicon", "domain.entities",
+          "domain.wording"),
     reads={
         **{f"{arm}_{name.split('.')[0]}": f"results/{arm}/{name}"
            for arm in ARMS for name in ("answers.json", "closed.jsonl", "run.json")},
@@ -48,7 +49,14 @@ def score(cfg: Any, at: Places) -> None:
 
     cache, key = at.home / cfg.score.judge.cache_dir, os.environ.get("TITER_JUDGE_API_KEY")
     asked = outputs.Asked(
-        cfg.plan, cfg.eval, cfg.domain.title, cfg.domain.lexicon, at.choices, ROOT
+        cfg.plan,
+        cfg.eval,
+        domain_title=cfg.domain.title,
+        lexicon=cfg.domain.lexicon,
+        entities=cfg.domain.entities,
+        wording=cfg.domain.wording,
+        choices=at.choices,
+        root=ROOT,
     )
     stats, texts = outputs.scored(
         at.reads,

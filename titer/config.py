@@ -234,6 +234,12 @@ class DomainSettings:
     """arXiv search terms in the syntax of its API."""
     lexicon: list[str]
     """Words that mark a text as belonging to the domain."""
+    entities: list[str]
+    """Relations whose answers are things, such as drugs: naming another subject's is counted."""
+    tags: list[str]
+    """Of the data card, as on the Hugging Face hub."""
+    wording: dict[str, str]
+    """Phrase of the report and the cards -> this domain's phrase, where theirs does not fit."""
 
 
 @dataclass
@@ -331,7 +337,8 @@ class PapersSettings:
 
     source: PapersSource
     path: str | None
-    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom; below data/own."""
+    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom below the domain's
+    data/own/<domain>/papers; null: all of that folder."""
     snapshot: str | None
     """live: a quoted date, YYYY-MM-DD; nothing newer is asked for. A new date fetches again."""
     offline: bool
@@ -353,10 +360,6 @@ class PapersSettings:
 
     def __post_init__(self) -> None:
         """Check ranges and that the keys fit the source."""
-        check(
-            self.source != PapersSource.files or self.path is not None,
-            "papers.path", self.path, "given when papers.source=files",
-        )  # fmt: skip
         check(
             self.source != PapersSource.live or self.snapshot is not None,
             "papers.snapshot", self.snapshot, "a quoted date when papers.source=live",

@@ -54,7 +54,7 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
     else:
         own = root / "data" / "own" / domain / "papers"
         place = own_path(config.papers.path, root=root, own=own) or own
-        key = f"papers.path = {config.papers.path!r}"
+        key = f"papers.path = {config.papers.path!r}" if config.papers.path else "papers = 'files'"
     named = any(path.name.lower().endswith(SUFFIXES) for path in place.rglob("*"))
     if not (place.is_file() or named):
         where = place.relative_to(root) if place.is_relative_to(root) else place

@@ -54,7 +54,6 @@ _TYPE_UI = {
     "Retraction of Publication": "D016440",
 }
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CATEGORIES = ("q-bio.TO", "q-bio.QM", "q-bio.CB", "q-bio.PE", "stat.AP", "physics.med-ph")
 _SPECIALS = {"retracted": 6, "concern": 2, "bare": 8, "german": 4, "editorial": 3, "withdrawn": 1}
 _RECORDS_PER_FILE = 100
 _OPENSEARCH = "http://a9.com/-/spec/opensearch/1.1/"
@@ -148,7 +147,7 @@ def sample_collection(
     writer = Writer(prose, statements, guard, unstated, seed)
     matters = _matters(_plan(taught, writer, n_papers), seed)
     drafts = _written([*matters, *_special_matters(matters)], writer)
-    return _files(*_records(drafts[: len(matters)], drafts[len(matters) :], writer))
+    return _files(*_records(drafts[: len(matters)], drafts[len(matters) :], writer), prose)
 
 
 def write_collection(benchmark: Path, out: Path) -> list[Path]:
@@ -389,18 +388,18 @@ def _remarks(draft: Draft) -> tuple[str, ...]:
 # The wire formats.
 
 
-def _files(records: Sequence[_Record], entries: Sequence[_Entry]) -> dict[str, bytes]:
+def _files(records: Sequence[_Record], entries: Sequence[_Entry], prose: Prose) -> dict[str, bytes]:
     mixed = sorted(records, key=lambda record: _digest("order", record.number))
     n_files = -(-len(mixed) // _RECORDS_PER_FILE)
     size = -(-len(mixed) // n_files)
     found = {}
     for number, start in enumerate(range(0, len(mixed), size), 1):
-        content = _pubmed_xml(mixed[start : start + size])
+        content = _pubmed_xml(mixed[start : start + size], prose.headings)
         name = f"pubmed_sample_{number:02d}.xml"
         if number == n_files:
             name, content = f"{name}.gz", _gzipped(content)
         found[name] = content
-    found["arxiv_sample.atom"] = _atom(entries)
+    found["arxiv_sample.atom"] = _atom(entries, prose.arxiv_categories)
     return found
 
 
@@ -415,12 +414,12 @@ def _gzipped(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _pubmed_xml(records: Iterable[_Record]) -> bytes:
-    articles = "".join(map(_article, records))
+def _pubmed_xml(records: Iterable[_Record], headings: Sequence[str]) -> bytes:
+    articles = "".join(_article(record, headings) for record in records)
     return f"{_PUBMED_HEAD}<PubmedArticleSet>\n{articles}</PubmedArticleSet>\n".encode()
 
 
-def _article(record: _Record) -> str:
+def _article(record: _Record, headings: Sequence[str]) -> str:
     draft, pmid = record.draft, FIRST_PMID + record.number
     types = "".join(
         f'<PublicationType UI="{_TYPE_UI[name]}">{name}</PublicationType>' for name in record.types
@@ -440,7 +439,7 @@ def _article(record: _Record) -> str:
 <PublicationTypeList>{types}</PublicationTypeList>{vernacular}
 </Article>
 <MedlineJournalInfo><MedlineTA>Titer Synth Sample Collect</MedlineTA></MedlineJournalInfo>
-{_corrections(record.relations)}{_headings(draft)}</MedlineCitation>
+{_corrections(record.relations)}{_headings(draft, headings)}</MedlineCitation>
 <PubmedData><PublicationStatus>epublish</PublicationStatus><ArticleIdList>\
 <ArticleId IdType="pubmed">{pmid}</ArticleId>\
 <ArticleId IdType="doi">{_doi(record.number)}</ArticleId></ArticleIdList></PubmedData>
@@ -495,11 +494,11 @@ def _corrections(relations: Sequence[tuple[str, int]]) -> str:
     return f"<CommentsCorrectionsList>{rows}</CommentsCorrectionsList>\n" if rows else ""
 
 
-def _headings(draft: Draft) -> str:
+def _headings(draft: Draft, more: Sequence[str]) -> str:
     """MeSH headings, whose identifiers are not given, and keywords."""
     names = [
         (name, "Y" if name == draft.matter.diseases[0] else "N")
-        for name in (*draft.matter.diseases, "Humans")
+        for name in (*draft.matter.diseases, *more)
     ]
     mesh = "".join(
         "<MeshHeading>"
@@ -516,8 +515,8 @@ def _headings(draft: Draft) -> str:
     )
 
 
-def _atom(entries: Sequence[_Entry]) -> bytes:
-    n, body = len(entries), "".join(map(_entry, entries))
+def _atom(entries: Sequence[_Entry], categories: Sequence[str]) -> bytes:
+    n, body = len(entries), "".join(_entry(entry, categories) for entry in entries)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
   <link href="http://arxiv.org/api/query?search_query%3Dtiter_synthetic_sample" rel="self" \
@@ -532,11 +531,11 @@ type="application/atom+xml"/>
 """.encode()
 
 
-def _entry(entry: _Entry) -> str:
+def _entry(entry: _Entry, categories: Sequence[str]) -> str:
     digest = _digest("arxiv", entry.number)
     address = f"2699.{entry.number:05d}v{1 + digest[0] % 3}"
     day = f"{2012 + digest[1] % 13}-{1 + digest[2] % 12:02d}-{1 + digest[3] % 28:02d}"
-    main, other = (_CATEGORIES[digest[i] % len(_CATEGORIES)] for i in (4, 5))
+    main, other = (categories[digest[i] % len(categories)] for i in (4, 5))
     terms = "".join(
         f'    <category term="{term}" scheme="{_ARXIV}"/>\n' for term in sorted({main, other})
     )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from titer import files
@@ -56,6 +57,8 @@ def write(
     lists: Mapping[str, Sequence[Mapping[str, Any]]],
     settings: ExamplesSettings,
     title: str,
+    tags: Sequence[str] = (),
+    wording: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write the whole folder.
 
@@ -66,6 +69,8 @@ def write(
         lists: name -> rows with a reason each: skipped, rejected, duplicate.
         settings: how the examples were made.
         title: of the domain.
+        tags: of the domain, for the card.
+        wording: phrases of the domain in place of the card's.
     Returns:
         The counts, as in stats.json.
     """
@@ -88,7 +93,8 @@ def write(
         }
     )
     files.write_json(out / STATS, stats)
-    files.write_text(out / CARD, data_card.render(stats, title=title, contents=CONTENTS))
+    card = data_card.render(stats, title=title, tags=tags, wording=wording, contents=CONTENTS)
+    files.write_text(out / CARD, card)
     return dict(stats)
 
 

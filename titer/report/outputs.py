@@ -25,6 +25,8 @@ class Asked:
     eval: EvalSettings
     domain_title: str
     lexicon: Sequence[str]
+    entities: Sequence[str]
+    wording: Mapping[str, str]
     choices: Mapping[str, str]
     root: Path
     """That `eval.questions` is relative to."""
@@ -62,6 +64,7 @@ def scored(
         training=found.training,
         contamination=leaks,
         lexicon=asked.lexicon,
+        entities=asked.entities,
         safety_items=benchmark.safety_items(at),
         reviewed=reviews.load(at.reviews),
     )
@@ -74,10 +77,12 @@ def scored(
         facts=facts,
         contamination=checked,
     )
-    return stats, _texts(stats, context, checked)
+    return stats, _texts(stats, context, checked, asked.wording)
 
 
-def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[str, str]:
+def _texts(
+    stats: dict[str, Any], context: dict[str, Any], leaks: Any, wording: Mapping[str, str]
+) -> dict[str, str]:
     import pandas as pd
 
     values = {
@@ -86,11 +91,14 @@ def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[s
         "metrics": scoring.metrics_rows(stats),
     }
     table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
-    return {
-        **{name: f"{files.dump_json(value, indent=2)}\n" for name, value in values.items()},
-        "comparison": table.to_csv(index=False, lineterminator="\n"),
+    pages = {
         "markdown": markdown.render(stats, context),
         "html": html.render(stats, context),
         "card_qlora": cards.render("qlora", stats, context),
         "card_full": cards.render("full", stats, context),
+    }
+    return {
+        **{name: f"{files.dump_json(value, indent=2)}\n" for name, value in values.items()},
+        "comparison": table.to_csv(index=False, lineterminator="\n"),
+        **{name: files.reworded(page, wording) for name, page in pages.items()},
     }
