@@ -7,6 +7,7 @@ printed like any other, and synthetic papers are named before anything else.
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 from titer import files
@@ -28,18 +29,18 @@ def render(
     stats: Stats,
     *,
     title: str,
-    tags: Sequence[str],
-    wording: Mapping[str, str],
     contents: Mapping[str, str],
+    tags: Sequence[str] = (),
+    wording: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The card: YAML front matter as on the Hugging Face hub, then Markdown.
 
     Args:
         stats: content of stats.json.
         title: of the domain.
+        contents: every file of the folder with what it holds.
         tags: of the domain.
         wording: phrases of the domain in place of the card's.
-        contents: every file of the folder with what it holds.
     """
     import jinja2
 
