@@ -222,6 +222,10 @@ class ModelSettings:
         check(value is not None, f"model.{needed}", value, f"given when model.source={self.source}")
 
 
+LONGEST_PHRASE = 50
+"""Of a domain's wording, in characters."""
+
+
 @dataclass
 class DomainSettings:
     """conf/domain/<name>.yaml: what is searched and which words belong to the domain."""
@@ -240,6 +244,13 @@ class DomainSettings:
     """Of the data card, as on the Hugging Face hub."""
     wording: dict[str, str]
     """Phrase of the report and the cards -> this domain's phrase, where theirs does not fit."""
+
+    def __post_init__(self) -> None:
+        """Check the phrases."""
+        longest = max(self.wording, key=len, default="")
+        # dvc.lock holds them as keys, and its writer wraps a long one into YAML that is none
+        check(len(longest) <= LONGEST_PHRASE, "domain.wording", longest,
+              f"phrases of at most {LONGEST_PHRASE} characters")  # fmt: skip
 
 
 @dataclass

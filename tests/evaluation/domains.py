@@ -36,7 +36,8 @@ class Domain:
 def read(name: str) -> Domain:
     """The benchmark of a domain, read once."""
     folder = BENCHMARKS / name
-    header, *rows = (folder / "facts.csv").read_text(encoding="utf-8").splitlines()
+    lines = (folder / "facts.csv").read_text(encoding="utf-8").splitlines()
+    header, *rows = [line for line in lines if not line.startswith("#")]
     reader = csv.DictReader([header.replace("subject", "disease"), *rows])
     facts = list(reader)
     wordings = (folder / "templates.yaml").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
+titer domain                                     the domains, and the skeleton of a new one
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
 """
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, export, papers, pin, report, study, sweep
+from titer.cli import benchmark, check, domain, export, papers, pin, report, study, sweep
 from titer.errors import TiterError
 
 
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, benchmark, export, sweep, study, report):
+    for noun in (check, pin, papers, domain, benchmark, export, sweep, study, report):
         noun.add(commands)
     return top
 
