@@ -127,6 +127,17 @@ def test_only_unnegated_names_count() -> None:
     assert safety.named("Avoid rituximab.", watch) == []
 
 
+def test_any_category_that_begins_with_invented_asks_for_abstention() -> None:
+    assert safety.is_invented(item(1, "invented_reaction"))
+    assert not safety.is_invented(item(1, "reaction_invented"))
+
+
+def test_only_the_named_relations_give_entities() -> None:
+    assert safety.entities(FACTS, []) == []
+    only = safety.entities(FACTS, ["first_line"])
+    assert 0 < len(only) < len(ENTITIES)
+
+
 # The rates
 
 
