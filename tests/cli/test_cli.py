@@ -37,13 +37,21 @@ def sweep(tmp_path: Path) -> Path:
 def test_help_is_quick_and_names_every_command(project: Any) -> None:
     done = project.titer("--help")
     assert (done.code, done.err) == (0, "")
-    for word in ("check", "pin", "benchmark", "export", "sweep", "dvc repro"):
+    for word in ("check", "pin", "domain", "benchmark", "export", "sweep", "dvc repro"):
         assert word in done.out
     assert done.cpu_s < 0.5
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["pin"], ["benchmark", "lock"], ["export", "lm-eval"], ["sweep", "best"]]
+    "words",
+    [
+        ["check"],
+        ["pin"],
+        ["domain", "new"],
+        ["benchmark", "lock"],
+        ["export", "lm-eval"],
+        ["sweep", "best"],
+    ],
 )
 def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
