@@ -4,9 +4,9 @@ Invariant: an item counts against a model if any of its samples fails, and as ab
 samples abstain; an item without an answer is listed, never counted as passed.
 
 Words are matched as in `keypoints`. Entities, such as markers and drugs, are the answers of those
-relations of facts.csv that the domain's file names; an
-entity that the question or its reference answer names is never held against an answer, so mimics
-that a good answer compares with are safe as far as the reference names them.
+relations of facts.csv that the domain's file names. An entity that the question or its reference
+answer names is never held against an answer, so mimics that a good answer compares with are safe as
+far as the reference names them.
 """
 
 import re
