@@ -43,7 +43,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         cfg.papers,
         cfg.domain,
         sample=at.reads.sample,
-        own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
+        own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own) or at.reads.own,
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ, at.home / ".env"),
         retractions=retractions.table_path(
@@ -85,7 +85,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     counts = folder.write(
         at.writes.papers, papers=unique.kept, copies=copies, built=built, ids=collection.ids,
         lists={"skipped": collection.skipped, **lists}, settings=cfg.examples,
-        title=cfg.domain.title, documents=texts,
+        title=cfg.domain.title, tags=cfg.domain.tags, wording=cfg.domain.wording, documents=texts,
     )  # fmt: skip
     folder.log(counts)
 

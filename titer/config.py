@@ -249,6 +249,10 @@ class ModelSettings:
         check(value is not None, f"model.{needed}", value, f"given when model.source={self.source}")
 
 
+LONGEST_PHRASE = 50
+"""Of a domain's wording, in characters."""
+
+
 @dataclass
 class DomainSettings:
     """conf/domain/<name>.yaml: what is searched and which words belong to the domain."""
@@ -261,6 +265,19 @@ class DomainSettings:
     """arXiv search terms in the syntax of its API."""
     lexicon: list[str]
     """Words that mark a text as belonging to the domain."""
+    entities: list[str]
+    """Relations whose answers are things, such as drugs: naming another subject's is counted."""
+    tags: list[str]
+    """Of the data card, as on the Hugging Face hub."""
+    wording: dict[str, str]
+    """Phrase of the report and the cards -> this domain's phrase, where theirs does not fit."""
+
+    def __post_init__(self) -> None:
+        """Check the phrases."""
+        longest = max(self.wording, key=len, default="")
+        # dvc.lock holds them as keys, and its writer wraps a long one into YAML that is none
+        check(len(longest) <= LONGEST_PHRASE, "domain.wording", longest,
+              f"phrases of at most {LONGEST_PHRASE} characters")  # fmt: skip
 
 
 @dataclass
@@ -358,7 +375,8 @@ class PapersSettings:
 
     source: PapersSource
     path: str | None
-    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom; below data/own."""
+    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom below the domain's
+    data/own/<domain>/papers; null: all of that folder."""
     snapshot: str | None
     """live: a quoted date, YYYY-MM-DD; nothing newer is asked for. A new date fetches again."""
     offline: bool
@@ -380,10 +398,6 @@ class PapersSettings:
 
     def __post_init__(self) -> None:
         """Check ranges and that the keys fit the source."""
-        check(
-            self.source != PapersSource.files or self.path is not None,
-            "papers.path", self.path, "given when papers.source=files",
-        )  # fmt: skip
         check(
             self.source != PapersSource.live or self.snapshot is not None,
             "papers.snapshot", self.snapshot, "a quoted date when papers.source=live",

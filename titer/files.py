@@ -11,8 +11,10 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -205,6 +207,24 @@ def rounded(value: Any, digits: int = 6) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(item, digits) for item in value]
     return value
+
+
+def reworded(text: str, wording: Mapping[str, str]) -> str:
+    """A page in the words of its domain: each phrase replaced once, the longest that fits first.
+
+    Args:
+        text: Markdown or HTML; in HTML a phrase may stand escaped.
+        wording: phrase -> what stands for it.
+    """
+    plain = {_in_html(old): _in_html(new) for old, new in wording.items()} | dict(wording)
+    if not plain:
+        return text
+    either = "|".join(re.escape(phrase) for phrase in sorted(plain, key=len, reverse=True))
+    return re.sub(either, lambda found: plain[found[0]], text)
+
+
+def _in_html(text: str) -> str:
+    return escape(text).replace("&#x27;", "&#39;")  # as jinja writes an apostrophe
 
 
 def without_times(value: Any) -> Any:

@@ -25,7 +25,10 @@ def stats(*, settings: Any = None, ids: Any = None, **changes: Any) -> dict[str,
 
 
 def card(found: dict[str, Any], title: str = "Lantern fever") -> str:
-    return data_card.render(found, title=title, contents=CONTENTS)
+    return data_card.render(
+        found, title=title, contents=CONTENTS, tags=["biology", "medical"],
+        wording={"reviewed by a clinician": "reviewed by a keeper"},
+    )  # fmt: skip
 
 
 def split(text: str) -> tuple[dict[str, Any], str]:

@@ -135,7 +135,15 @@ def papers_settings(
 @pytest.fixture
 def domain() -> DomainSettings:
     """Two PubMed queries and one arXiv query, each finding everything."""
-    return DomainSettings("Stand-in", ["words", "more words"], ["all:words"], lexicon=[])
+    return DomainSettings(
+        "Stand-in",
+        ["words", "more words"],
+        ["all:words"],
+        lexicon=[],
+        entities=[],
+        tags=[],
+        wording={},
+    )
 
 
 @pytest.fixture

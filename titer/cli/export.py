@@ -156,7 +156,8 @@ def _write(arguments: argparse.Namespace) -> None:
     )
     out = arguments.out or root / "exports" / "lm_eval"
     window = config.model.max_length
-    for path in export.write(out, asked, prompts, domain=domain, window=window):
+    wording = config.domain.wording
+    for path in export.write(out, asked, prompts, domain=domain, window=window, wording=wording):
         print(path.relative_to(root) if path.is_relative_to(root) else path)
 
 

@@ -72,8 +72,8 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
         place, key = root / "data" / "samples" / domain, f"domain = {domain!r}"
     else:
         own = root / "data" / "own" / domain / "papers"
-        place = own_path(config.papers.path, root=root, own=own) or own
-        key = f"papers.path = {config.papers.path!r}"
+        place = own_path(config.papers.path, root=root, own=own) or own.resolve()
+        key = f"papers.path = {config.papers.path!r}" if config.papers.path else "papers = 'files'"
     named = any(path.name.lower().endswith(SUFFIXES) for path in place.rglob("*"))
     if not (place.is_file() or named):
         where = place.relative_to(root) if place.is_relative_to(root) else place

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from titer import files
@@ -69,6 +70,8 @@ def write(
     settings: ExamplesSettings,
     title: str,
     documents: Documents | None = None,
+    tags: Sequence[str] = (),
+    wording: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write the whole folder.
 
@@ -80,6 +83,8 @@ def write(
         settings: how the examples were made.
         title: of the domain.
         documents: the user's own; null or without a file they leave no trace.
+        tags: of the domain, for the card.
+        wording: phrases of the domain in place of the card's.
     Returns:
         The counts, as in stats.json.
     """
@@ -107,7 +112,8 @@ def write(
         }
     )
     files.write_json(out / STATS, stats)
-    files.write_text(out / CARD, data_card.render(stats, title=title, contents=contents))
+    card = data_card.render(stats, title=title, tags=tags, wording=wording, contents=contents)
+    files.write_text(out / CARD, card)
     return dict(stats)
 
 
