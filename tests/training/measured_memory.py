@@ -64,10 +64,10 @@ def main() -> None:
         build(folder / "small", 64, 1)
         build(folder / "model", HIDDEN, 6)
         sft.train(settings, base=folder / "small", data=rows(8), out=folder / "o",
-                  checkpoints=folder / "c")  # fmt: skip
+                  checkpoints=folder / "c", logs=folder)  # fmt: skip
         before = settle()
         run = sft.train(settings, base=folder / "model", data=rows(N_WORDS), out=folder / "p",
-                        checkpoints=folder / "d")  # fmt: skip
+                        checkpoints=folder / "d", logs=folder)  # fmt: skip
         took = status("VmHWM") - before
         shape = memory.read_shape(folder / "model")
         tokens = 4 * run.tokens["train"]["deciles"][-1]
