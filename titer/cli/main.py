@@ -2,6 +2,7 @@
 
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
+titer preflight qlora                            what training would do, and whether it may
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from titer import __version__
-from titer.cli import benchmark, check, export, papers, pin, report, study, sweep
+from titer.cli import benchmark, check, export, papers, pin, preflight, report, study, sweep
 from titer.errors import TiterError
 
 
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, benchmark, export, sweep, study, report):
+    for noun in (check, pin, preflight, papers, benchmark, export, sweep, study, report):
         noun.add(commands)
     return top
 
