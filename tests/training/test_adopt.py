@@ -80,12 +80,13 @@ def test_an_adapter_of_another_tool_gives_the_same_logits_as_where_it_came_from(
     import torch
 
     folder = make_adapter(tiny_model, tmp_path / "theirs")
+    shutil.copytree(folder, tmp_path / "as trained")
     layout(tiny_model, folder)
     found = take(folder, tiny_model, tmp_path / "out")
     assert found["r"] == 4
     assert found["trainable_params"] == 2 * 4 * (64 + 64 + 64 + 32)
     logits = []
-    for place in (folder, tmp_path / "out"):
+    for place in (tmp_path / "as trained", tmp_path / "out"):
         model = loading.load_model(tiny_model, dtype=Dtype.float32, device=Device.cpu)
         with torch.no_grad():
             logits.append(loading.load_adapter(model, place)(torch.arange(9)[None]).logits)

@@ -167,7 +167,7 @@ def test_what_does_not_depend_on_tokens_equals_the_table_of_the_reference(
 ) -> None:
     need = memory.need(memory.shape_of(MODELS["8B"]), settings, tokens=1)
     held = need.weights + need.gradients + need.optimizer
-    assert held / 1e9 == pytest.approx(gigabytes, rel=0.02)
+    assert held / 1e9 == pytest.approx(gigabytes, rel=0.03)
 
 
 FITS = {

@@ -216,9 +216,10 @@ def report(base: Path, tmp_path: Path, settings: SftSettings, there: room.There)
     ("settings", "share", "cure"),
     [
         pytest.param(FULL, 0.1, "a smaller model, a larger GPU .hardware=...", id="weights alone"),
-        pytest.param(FULL, 0.99, "hardware.checkpointing: true, or lower hardware.micro", id="cpu"),
+        pytest.param(FULL, 1.9, "hardware.checkpointing: true, or lower hardware.micro", id="cpu"),
         pytest.param(
-            replace(FULL, checkpointing=True), 0.99,
+            replace(FULL, checkpointing=True),
+            1.9,
             r"lower hardware.micro_batch_tokens .now up to [\d,]+ in one pass", id="recomputed",
         ),
         pytest.param(replace(FULL, device=Device.cuda), 0.1, ".*a larger GPU", id="small GPU"),
