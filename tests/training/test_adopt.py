@@ -16,6 +16,12 @@ from titer.modeling import loading
 from titer.training import adopt
 
 TARGETS = ["q_proj", "v_proj"]
+HEADER_WITH_THE_QUESTION = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}<|im_start|>user\n{{ m['content'] }}"
+    "<|im_end|>\n<|im_start|>assistant\n{% else %}{{ m['content'] }}<|im_end|>\n{% endif %}"
+    "{% endfor %}"
+)
+"""LLaMA-Factory's ChatML: another text than the base's template, and the same prompt."""
 
 
 def make_adapter(base: Path, to: Path, **changes: Any) -> Path:
@@ -37,7 +43,9 @@ def make_adapter(base: Path, to: Path, **changes: Any) -> Path:
 
 def llama_factory(base: Path, folder: Path) -> None:
     """As LLaMA-Factory 0.9.5 leaves it: tokenizer and template beside, records, checkpoints."""
-    loading.load_tokenizer(base).save_pretrained(folder)
+    tokenizer = loading.load_tokenizer(base)
+    tokenizer.chat_template = HEADER_WITH_THE_QUESTION
+    tokenizer.save_pretrained(folder)
     for name in ("all_results.json", "train_results.json", "trainer_state.json"):
         (folder / name).write_text("{}")
     (folder / "training_args.bin").write_bytes(b"a pickle")
@@ -84,6 +92,7 @@ def test_an_adapter_of_another_tool_gives_the_same_logits_as_where_it_came_from(
     layout(tiny_model, folder)
     found = take(folder, tiny_model, tmp_path / "out")
     assert found["r"] == 4
+    assert found["base_name"] in {"model", "unsloth/tiny-bnb-4bit"}, "no path of a machine"
     assert found["trainable_params"] == 2 * 4 * (64 + 64 + 64 + 32)
     logits = []
     for place in (tmp_path / "as trained", tmp_path / "out"):

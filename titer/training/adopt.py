@@ -70,7 +70,7 @@ def adopt(folder: Path, *, base: Path, think: Think, out: Path) -> dict[str, Any
     shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
     modules = config.get("target_modules")
     targets = sorted(modules) if isinstance(modules, list) else modules
-    name = config.get("base_model_name_or_path")
+    name = str(config.get("base_model_name_or_path") or "")
     files.write_json(
         out / CONFIG,
         {**config, "target_modules": targets, "base_model_name_or_path": None,
@@ -78,7 +78,8 @@ def adopt(folder: Path, *, base: Path, think: Think, out: Path) -> dict[str, Any
     )  # fmt: skip
     copy_tokenizer(tokenizer, base, out)
     return {
-        "base_name": name,
+        # a hub id; of a folder on somebody's machine only its name
+        "base_name": Path(name).name if Path(name).is_absolute() else name or None,
         "revision": config.get("revision"),
         "r": config.get("r"),
         "target_modules": targets,
