@@ -21,7 +21,10 @@ MAY_IMPORT = {
     "evaluation": {"modeling"},
     "report": {"evaluation"},
     "export": {"modeling", "examples", "evaluation"},
-    "cli": {"runner", "literature", "examples", "modeling", "evaluation", "report", "export"},
+    "cli": {
+        "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
+        "export",
+    },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
     },
