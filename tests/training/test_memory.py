@@ -226,13 +226,10 @@ def test_a_preset_says_in_its_first_line_what_it_holds(name: str) -> None:
 def test_several_gpus_of_80_gb_spread_a_full_fine_tune_in_float32() -> None:
     """FSDP2 holds a share of weights, gradients and states on each of `processes` GPUs."""
     hardware, _, full = preset("gpu_multi")
-    need = memory.need(
-        memory.shape_of(MODELS["8B"]), replace(full, weights=Dtype.float32),
-        tokens=full.micro_batch_tokens,
-    )  # fmt: skip
-    held = (need.weights + need.gradients + need.optimizer) / full.n_processes
-    here = (held + need.total - need.weights - need.gradients - need.optimizer) / memory.GIB
-    assert here * room.MARGIN[Device.cuda] <= hardware.memory_gib
+    spread_out = gib("8B", replace(full, weights=Dtype.float32))
+    assert spread_out * room.MARGIN[Device.cuda] <= hardware.memory_gib
+    alone = gib("8B", replace(full, weights=Dtype.float32, processes=1))
+    assert alone > hardware.memory_gib
 
 
 def test_every_preset_of_one_gpu_is_in_the_table() -> None:

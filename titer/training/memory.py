@@ -14,6 +14,7 @@ from typing import Any
 
 from titer.config import Device, Dtype, LoraSettings, SftSettings
 from titer.errors import LoadError
+from titer.training import spread
 
 GIB = 1024**3
 SIZE_BYTES = {Dtype.float32: 4, Dtype.bfloat16: 2}
@@ -202,13 +203,16 @@ def need(
     trained = n_adapter(shape, settings.lora) if settings.lora else n_parameters(shape)
     # adapters are float32 (lora.train_adapter_in_float32), other weights have their own format
     trained_size = 4 if settings.lora else size
-    gradients = trained * trained_size
+    n_shares = settings.n_processes if spread.is_sharded(settings) else 1
+    gradients = trained * trained_size / n_shares
+    # FSDP2 gathers one layer at a time
+    gathered = n_linear(shape) / shape.n_layers * size if n_shares > 1 else 0
     kept = activation_bytes(shape, settings, tokens)
     head = logits_bytes(shape, settings, tokens if labelled is None else labelled)
     return Need(
-        weights=_weight_bytes(shape, settings, trained),
+        weights=_weight_bytes(shape, settings, trained) / n_shares + gathered,
         gradients=gradients,
-        optimizer=trained * _state_bytes(settings, trained_size),
+        optimizer=trained * _state_bytes(settings, trained_size) / n_shares,
         activations=kept,
         working=working_bytes(shape, settings, tokens),
         logits=head,
