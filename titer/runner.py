@@ -138,6 +138,36 @@ def load_params() -> tuple[dict[str, str], dict[str, Any]]:
     return choices, {key: value for key, value in params.items() if key not in options}
 
 
+def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
+    """Choices and configuration of params.yaml with `key=value` in Hydra's spelling on top.
+
+    Raises:
+        ConfigError: no `=`, an unknown key or choice, or a value outside its range.
+    """
+    choices, values = load_params()
+    options, own = groups(), []
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        if not sign:
+            raise ConfigError(f"{override!r}: not a setting. Write key=value")
+        if key in options:
+            if value not in options[key]:
+                raise ConfigError(
+                    f"{override}: choose one of {', '.join(options[key])}"
+                    f"{did_you_mean(value, options[key])}"
+                )
+            choices[key] = value
+        else:
+            own.append(override)
+    try:
+        merged = OmegaConf.merge(merge(choices, values), OmegaConf.from_dotlist(own))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{' '.join(own)}: {_merge_message(error)}") from None
+    if not isinstance(merged, DictConfig):
+        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
+    return choices, typed(merged)
+
+
 def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
     """Schema, then one file after the other, so that an error names the file it is in.
 

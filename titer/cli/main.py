@@ -4,6 +4,7 @@ titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
 titer data validate rows.jsonl                   your own training rows: convert, inspect, check
 titer domain                                     the domains, and the skeleton of a new one
+titer preflight qlora                            what training would do, and whether it may
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
@@ -23,6 +24,7 @@ from titer.cli import (
     export,
     papers,
     pin,
+    preflight,
     report,
     study,
     sweep,
@@ -43,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
     nouns = (
-        check, pin, domain, data, papers, conversations, benchmark, export, sweep, study, report,
+        check, pin, domain, data, preflight, papers, conversations, benchmark, export, sweep,
+        study, report,
     )  # fmt: skip
     for noun in nouns:
         noun.add(commands)

@@ -142,12 +142,15 @@ def inspect(
     if shape is None:
         checks.append(Check("memory", True, "not known for this architecture, not checked"))
     else:
-        n_micro, tokens = settings.batch_size // micro, micro * longest
-        need = memory.need(shape, settings, tokens=tokens, n_micro=n_micro)
+        tokens, labelled = micro * longest, micro * longest
+        if settings.packing:  # only labelled places get logits (trainer.labelled_loss)
+            labelled = micro * max(len(row.labels) - row.labels.count(-100) for _, row in pairs)
+        n_micro = settings.batch_size // settings.n_processes // micro
+        need = memory.need(shape, settings, tokens=tokens, labelled=labelled, n_micro=n_micro)
         disk = room.disk_bytes(shape, settings)
         n_trained = memory.n_adapter(shape, settings.lora) if settings.lora else None
         there = there or room.look(settings.device, out)
-        checks += room.room_checks(shape, settings, there, tokens=tokens, n_micro=n_micro)
+        checks += room.room_checks(need, disk, settings, there, tokens=tokens)
     notes = {
         "preflight": {check.name: check.found for check in checks if check.name not in MACHINE},
         "stripped": {k: n for rows in parts for k, n in sorted(rows.stripped.items())},
@@ -241,7 +244,7 @@ def why_not_full(
         if enabled is None:
             return str(error)
         raise
-    if enabled is None and needed > memory_gib:
+    if enabled is None and needed * room.MARGIN[settings.device] > memory_gib:
         return (
             f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients, "
             f"{settings.optimizer} states and {tokens:,} tokens of activations, and "

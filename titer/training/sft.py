@@ -27,6 +27,7 @@ from titer.training import (
     first_step,
     lora,
     preflight,
+    room,
     saving,
     spread,
 )
@@ -111,7 +112,7 @@ def train(
     if last is not None:
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
     attending = attention.per_document(model) if packed else contextlib.nullcontext()
-    with stop.listening(), attending:
+    with stop.listening(), attending, room.full_disk_in_one_line(checkpoints):
         first = first_step.probe(trainer, expected=report.n_trained)
         logger.info("first row: loss %.3f, gradient norm %.3g", first["loss"], first["norm"])
         trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -124,7 +125,8 @@ def train(
     losses = loss_rows(trainer.state.log_history)
     _check_finite(losses, checkpoints)
     kept = kept_row(losses, settings.keep)
-    saving.save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
+    with room.full_disk_in_one_line(checkpoints):
+        saving.save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
     after = bits_per_byte(trainer.model.eval(), tokenizer, data.heldout, settings)
     metrics: dict[str, float | int] = {
         "train_loss": kept["train_loss"],
