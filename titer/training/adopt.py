@@ -104,7 +104,10 @@ def _config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = files.read_json(folder / CONFIG)
     except ValueError:
         raise AdapterError(f"{folder}/{CONFIG}: not readable as JSON") from None
-    for key, allowed in (("peft_type", ("LORA",)), ("task_type", ("CAUSAL_LM", None))):
+    for key, allowed in (
+        ("peft_type", ("LORA",)),
+        ("task_type", ("CAUSAL_LM", "SEQ_2_SEQ_LM", None)),
+    ):
         if config.get(key) not in allowed:
             raise AdapterError(
                 f"{folder}/{CONFIG}: {key} is {config.get(key)!r}, must be {allowed[0]}"

@@ -85,8 +85,8 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         )  # fmt: skip
     if kind not in ("llama", "mistral", "qwen2", "qwen3"):
         raise LoadError(
-            f"model type {kind!r}: not one that Titer trains. Choose a model of the GPT-2, Llama, "
-            "Mistral, Qwen2 or Qwen3 family"
+            f"model type {kind!r}: its memory is not known. It is of the GPT-2, Llama, Mistral, "
+            "Qwen2 and Qwen3 families"
         )
     heads = config["num_attention_heads"]
     width = config.get("head_dim") or config["hidden_size"] // heads
@@ -218,6 +218,12 @@ def need(
         logits=head,
         overlap=min(gradients, kept + head) if n_micro == 1 else 0,
     )
+
+
+def held_bytes(n_parameters: int, settings: SftSettings) -> float:
+    """Weights, gradients and optimiser states of a full fine-tune: all but what a batch needs."""
+    size = SIZE_BYTES[settings.weights]
+    return n_parameters * (2 * size + _state_bytes(settings, size))
 
 
 def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
