@@ -7,11 +7,12 @@ import pytest
 
 from tests.imports import ROOT, imported_files, imported_names
 
-FLOOR = {"records", "files", "errors", "config"}
+FLOOR = {"records", "files", "errors", "config", "signals"}
 MAY_IMPORT = {
     "records": set(),
     "files": {"errors"},
     "errors": set(),
+    "signals": set(),
     "config": {"errors"},
     "runner": set(),
     "literature": set(),
