@@ -14,6 +14,7 @@ PLUMBING = frozenset(
         "titer/files.py",
         "titer/records.py",
         "titer/runner.py",
+        "titer/signals.py",
         "stages/__init__.py",
     }
 )

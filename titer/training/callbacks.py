@@ -1,6 +1,7 @@
 """What a person sees while training, and what a signal does to it."""
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -151,6 +152,8 @@ def trackers(names: Sequence[str], folder: Path, *, resumed: bool = False) -> li
         import mlflow
 
         if not mlflow.is_tracking_uri_set():
+            # from mlflow 3.17 on its store of plain files has to be allowed
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
             mlflow.set_tracking_uri((folder / "mlruns").absolute().as_uri())
     if "wandb" in names:
         import wandb
