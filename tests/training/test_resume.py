@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,30 +45,75 @@ handover.write_run(folder, sft.train(
     job.settings, base=job.base, data=job.data, out=job.out, checkpoints=job.checkpoints,
     logs=job.logs))
 """
+SERVER = """
+import os, sys
+import bitsandbytes, datasets, peft, torch, transformers, trl
+from titer.training import handover, sft, trainer
+
+torch.set_num_threads(1)
+print("ready", flush=True)
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        sys.argv = ["child", line.strip()]
+        sys.stdout = sys.stderr
+        try:
+            exec(CHILD)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
 
 
-class Child:
-    """A training in a process of its own, so that it can be killed at any moment."""
+class Trainings:
+    """Trainings in processes of their own that can be killed; the imports are made once."""
 
-    def __init__(self, folder: Path, base: Path, settings: SftSettings) -> None:
-        self.folder = folder
-        self.job = handover.Job(
-            settings, base, data(), folder / "out", folder / "ck", folder / "logs"
-        )
-        folder.mkdir()
-        handover.write_job(folder, self.job)
-
-    def start(self) -> subprocess.Popen[bytes]:
+    def __init__(self) -> None:
         root = Path(__file__).parents[2]
-        return subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(self.folder)], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, cwd=root,
+        self.server = subprocess.Popen(
+            [sys.executable, "-c", f"CHILD = {CHILD!r}\n{SERVER}"], cwd=root, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
+        assert self._line() == "ready"
 
-    def finish(self) -> sft.Run:
-        assert self.start().wait() == 0
-        return handover.read_run(self.folder)
+    def _line(self) -> str:
+        assert self.server.stdout is not None
+        return self.server.stdout.readline().strip()
+
+    def start(self, folder: Path) -> int:
+        """The process id of a training of the job in a folder."""
+        assert self.server.stdin is not None
+        self.server.stdin.write(f"{folder}\n")
+        self.server.stdin.flush()
+        return int(self._line())
+
+    def end(self) -> int:
+        """Its wait status."""
+        return int(self._line())
+
+    def finish(self, folder: Path) -> sft.Run:
+        self.start(folder)
+        assert self.end() == 0
+        return handover.read_run(folder)
+
+
+def job_in(folder: Path, base: Path, settings: SftSettings) -> Path:
+    folder.mkdir()
+    job = handover.Job(settings, base, data(), folder / "out", folder / "ck", folder / "logs")
+    handover.write_job(folder, job)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trainings() -> Iterator[Trainings]:
+    made = Trainings()
+    yield made
+    made.server.kill()
+    made.server.wait()
 
 
 def here(tmp_path: Path, base: Path, settings: SftSettings, name: str) -> sft.Run:
@@ -85,21 +131,23 @@ def same(run: sft.Run, other: sft.Run) -> bool:
 @pytest.mark.slow
 @EACH
 def test_kills_at_random_moments_change_nothing(
-    tiny_model: Path, tmp_path: Path, settings: SftSettings
+    trainings: Trainings, tiny_model: Path, tmp_path: Path, settings: SftSettings
 ) -> None:
     """Four kills by turns of kill -9 and SIGTERM, spread over the training."""
+    whole = job_in(tmp_path / "whole", tiny_model, settings)
     started = time.monotonic()
-    whole = Child(tmp_path / "whole", tiny_model, settings)
-    expected = whole.finish()
+    expected = trainings.finish(whole)
     took = time.monotonic() - started
-    cut = Child(tmp_path / "cut", tiny_model, settings)
+    cut = job_in(tmp_path / "cut", tiny_model, settings)
     moments = random.Random(7)
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
-        process = cut.start()
-        time.sleep(took * moments.uniform(0.4, 1.0))
-        process.send_signal(number)
-        process.wait()
-    assert same(cut.finish(), expected)
+        process = trainings.start(cut)
+        time.sleep(took * moments.uniform(0.2, 0.9))
+        os.kill(process, number)
+        status = trainings.end()
+        saved = last_checkpoint(cut / "ck")
+        print(number.name, "status", status, "from", saved.name if saved else "the beginning")
+    assert same(trainings.finish(cut), expected)
     assert files.tree_differences(tmp_path / "whole/out", tmp_path / "cut/out") == []
 
 
