@@ -31,7 +31,7 @@ MODES = {
     "neftune": replace(LORA, neftune_alpha=5.0),
     "best": replace(FULL, keep=Keep.best, learning_rate=3e-2),
     "patience": replace(FULL, patience=1, learning_rate=0.1, epochs=6, evals=12),
-    "between-epochs": replace(FULL, batch_size=3, epochs=1.3, evals=4),
+    "between-epochs": replace(FULL, batch_size=3, epochs=2.6, evals=8),
 }
 EACH = pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 CHILD = """
@@ -113,7 +113,7 @@ def trainings() -> Iterator[Trainings]:
     made = Trainings()
     yield made
     made.server.kill()
-    made.server.wait()
+    made.server.communicate()
 
 
 def here(tmp_path: Path, base: Path, settings: SftSettings, name: str) -> sft.Run:
@@ -133,22 +133,39 @@ def same(run: sft.Run, other: sft.Run) -> bool:
 def test_kills_at_random_moments_change_nothing(
     trainings: Trainings, tiny_model: Path, tmp_path: Path, settings: SftSettings
 ) -> None:
-    """Four kills by turns of kill -9 and SIGTERM, spread over the training."""
+    """Four kills by turns of kill -9 and SIGTERM, each soon after another checkpoint."""
+    if settings.epochs == FULL.epochs:
+        settings = replace(settings, epochs=6, evals=12)
     whole = job_in(tmp_path / "whole", tiny_model, settings)
-    started = time.monotonic()
     expected = trainings.finish(whole)
-    took = time.monotonic() - started
     cut = job_in(tmp_path / "cut", tiny_model, settings)
     moments = random.Random(7)
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
-        process = trainings.start(cut)
-        time.sleep(took * moments.uniform(0.2, 0.9))
-        os.kill(process, number)
-        status = trainings.end()
+        hit = kill_after_a_checkpoint(trainings, cut, number, moments.uniform(0.0, 0.2))
         saved = last_checkpoint(cut / "ck")
-        print(number.name, "status", status, "from", saved.name if saved else "the beginning")
+        assert saved is not None
+        print(number.name, "hit" if hit else "came too late", "leaves", saved.name)
     assert same(trainings.finish(cut), expected)
     assert files.tree_differences(tmp_path / "whole/out", tmp_path / "cut/out") == []
+
+
+def kill_after_a_checkpoint(
+    trainings: Trainings, folder: Path, number: signal.Signals, wait_s: float
+) -> bool:
+    """Go on with a training and send a signal; false where it ended before."""
+    before = last_checkpoint(folder / "ck")
+    pid = trainings.start(folder)
+    try:
+        while last_checkpoint(folder / "ck") == before:
+            os.kill(pid, 0)  # raises once it has ended
+            time.sleep(0.002)
+        time.sleep(wait_s)
+        os.kill(pid, number)
+        hit = True
+    except ProcessLookupError:
+        hit = False
+    trainings.end()
+    return hit
 
 
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
