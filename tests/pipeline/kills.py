@@ -1,6 +1,6 @@
 """Kills a training stage inside DVC and runs the same command again.
 
-python -m tests.pipeline.kills <folder> <kills of each kind>     prints the table of docs/resume.md
+python -m tests.pipeline.kills <folder> <kills of each kind>
 """
 
 import itertools
