@@ -16,8 +16,7 @@ from titer.cli.main import parser as titer_parser
 from titer.errors import ConfigError
 
 PAGES = ("README.md", "CONTRIBUTING.md")
-DOCS = tuple(sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")))
-"""One page per task."""
+DOCS = tuple(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"<[a-z]+>")
@@ -45,7 +44,7 @@ def spans(name: str) -> list[str]:
     return sorted(set(re.findall(r"`([^`\n]+)`", FENCE.sub("", page(name)))))
 
 
-COMMANDS = sorted({(name, line) for name in (*PAGES, *DOCS) for line in commands(name)})
+COMMANDS = sorted({(name, line) for name in PAGES + DOCS for line in commands(name)})
 
 
 # ---- one function per program: raises or asserts when the command would not run ---------------
@@ -91,10 +90,12 @@ def check_settings(settings: list[str]) -> None:
     """Compose every value of every setting: a choice that exists, a key of Config, in its range."""
     for setting in settings:
         key, _, values = setting.partition("=")
+        if key.startswith("hydra"):  # Hydra's own
+            continue
         if key == "sweep":
             assert (ROOT / "conf/sweep" / f"{values}.yaml").is_file(), f"no conf/sweep/{values}"
             continue
-        for value in values.split(","):
+        for value in [values] if values.startswith("[") else values.split(","):
             compose(key, value)
 
 
@@ -146,10 +147,16 @@ def check_pre_commit(words: list[str]) -> None:
     assert words == ["install"] and (ROOT / ".pre-commit-config.yaml").is_file(), words
 
 
+def check_salloc(words: list[str]) -> None:
+    started = itertools.dropwhile(lambda word: word.startswith("--"), words)
+    program, *rest = started
+    CHECKS[program](rest)
+
+
 CHECKS = {
     "make": check_make, "titer": check_titer, "dvc": check_dvc, "python": check_python,
     "pip": check_pip, "pytest": check_pytest, "export": check_export, "source": check_source,
-    "git": check_git, "pre-commit": check_pre_commit,
+    "git": check_git, "pre-commit": check_pre_commit, "salloc": check_salloc,
 }  # fmt: skip
 
 
@@ -213,7 +220,7 @@ def paths(name: str) -> list[str]:
     return [span for span in found if PATH.fullmatch(PLACEHOLDER.sub("x", span))]
 
 
-@pytest.mark.parametrize("name", [*PAGES, *DOCS])
+@pytest.mark.parametrize("name", PAGES + DOCS)
 def test_every_path_in_backticks_exists_or_is_made(name: str) -> None:
     found = paths(name)
     assert len(found) > (10 if name in PAGES else 0)

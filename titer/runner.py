@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import string
 import sys
 import time
@@ -33,7 +34,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from titer import files
+from titer import files, signals
 from titer.config import Config
 from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean
 
@@ -360,15 +361,21 @@ def plain(config: Config) -> dict[str, Any]:
 
 
 def fingerprint(settings: Mapping[str, Any], reads: Sequence[str], code: Sequence[Path]) -> str:
-    """Names a run by its settings, the content of its inputs (dvc.lock) and its code.
+    """Names a run by its settings, the content of its inputs and its code.
 
-    dvc.lock is written stage by stage, so its md5 of an upstream out is current when this runs.
+    dvc.lock knows the content of what other stages made; it is written stage by stage, so that is
+    current when this runs.
     """
     lock = dvc_stages("dvc.lock")
     made = {out["path"]: out.get("md5") for s in lock.values() for out in s.get("outs", [])}
-    inputs = [(path, made.get(producer(path, list(made)) or "")) for path in reads]
+    inputs = [(p, made.get(producer(p, list(made)) or "") or _content(ROOT / p)) for p in reads]
     text = files.dump_json([settings, inputs, [files.sha256_file(path) for path in code]])
     return files.sha256_text(text)[:16]
+
+
+def _content(path: Path) -> str:
+    """Of an input that no stage makes."""
+    return files.sha256_tree(path) if path.is_dir() else files.sha256_file(path)
 
 
 # ---- the stage --------------------------------------------------------------------------------
@@ -452,6 +459,10 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
     logging.captureWarnings(True)
     hydra_config = HydraConfig.get()
     share_cores(hydra_config)
+    if hydra_config.mode != RunMode.MULTIRUN:  # a launcher's jobs have signals of their own
+        signals.stop_in_one_line()
+    if by_dvc():
+        signals.follow_parent(signal.SIGTERM)
     try:
         config = typed(raw)
         if not by_dvc():
@@ -587,7 +598,8 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     view = narrow(config, declared.uses)
     listed = dvc_stages("dvc.yaml").get(declared.name, {}).get("deps", [])
     code = [ROOT / name for name in listed if name.endswith(".py") and "$" not in name]
-    mark = fingerprint(_values(view), list(declared.reads.values()), code)
+    reads = [_substitute(path, choices) for path in declared.reads.values()]
+    mark = fingerprint(_values(view), reads, code)
     checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
     logs = home / "runs" / declared.name / "by_dvc" / mark if by_dvc() else out / "logs"
     return Places(

@@ -10,7 +10,8 @@ import pytest
 from tests.training.test_sft import FULL, data, train
 from titer import files
 from titer.errors import TooLittleDisk
-from titer.training import room, sft
+from titer.training import sft
+from titer.training.checkpoints import last_checkpoint, needing_room
 
 
 def run_mount(*arguments: str) -> int:
@@ -40,7 +41,7 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before_and_the_same_command_con
     with pytest.raises(TooLittleDisk, match=r"dvc gc -w.*run the same command to go on") as error:
         run()
     assert "\n" not in str(error.value)
-    last = sft.last_checkpoint(small_disk / "ck")
+    last = last_checkpoint(small_disk / "ck")
     assert last is not None and last.name == "checkpoint-2"
     assert not (tmp_path / "cut").exists()
     assert run_mount("-o", "remount,size=16m", "tmpfs", str(small_disk)) == 0
@@ -59,10 +60,14 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before_and_the_same_command_con
     ],
 )  # fmt: skip
 def test_only_a_full_disk_is_told_as_one(tmp_path: Path, error: Exception, is_full: bool) -> None:
-    for name, state in (("checkpoint-2", "{}"), ("checkpoint-4", '{"step'), ("checkpoint-6", None)):
+    for name, state in (
+        ("checkpoint-2", '{"step": 2}'),
+        ("checkpoint-4", '{"step'),
+        ("checkpoint-6", None),
+    ):
         (tmp_path / name).mkdir()
         if state is not None:
             (tmp_path / name / "trainer_state.json").write_text(state)
-    with pytest.raises(TooLittleDisk if is_full else type(error)), room.full_disk_in_one_line(tmp_path):  # fmt: skip  # noqa: E501
+    with pytest.raises(TooLittleDisk if is_full else type(error)), needing_room(tmp_path):
         raise error
     assert len(list(tmp_path.iterdir())) == (1 if is_full else 3)

@@ -3,16 +3,12 @@
 Invariant: needed sizes come from titer/training/memory.py; what is there is asked of the system.
 """
 
-import contextlib
-import errno
-import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from titer.config import Device, Keep, SftSettings
-from titer.errors import LoadError, TooLittleDisk
+from titer.errors import LoadError
 from titer.training import memory
 from titer.training.checks import Check
 
@@ -112,40 +108,3 @@ def shape_or_none(base: Path) -> memory.Shape | None:
         return memory.read_shape(base)
     except LoadError:
         return None
-
-
-FULL_DISK = ("No space left on device", "inline_container", "iostream error")
-"""What safetensors and torch's writer of archives say: errno is lost on the way."""
-
-
-@contextlib.contextmanager
-def full_disk_in_one_line(checkpoints: Path) -> Iterator[None]:
-    """Turn a disk that fills while something is saved into one line.
-
-    The checkpoint that was being written goes, so that the one before it is the newest.
-
-    Raises:
-        TooLittleDisk: the disk is full.
-    """
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        number = getattr(error, "errno", None)
-        if number != errno.ENOSPC and not any(text in str(error) for text in FULL_DISK):
-            raise
-        remove_unfinished(checkpoints)
-        raise TooLittleDisk(
-            "the disk filled while training saved, the checkpoint before it is whole. Free some "
-            "(dvc gc -w removes cached results of other settings) and run the same command to go on"
-        ) from None
-
-
-def remove_unfinished(checkpoints: Path) -> None:
-    """Remove checkpoints whose state, which is written last, is absent or cut."""
-    for folder in checkpoints.glob("checkpoint-*"):
-        try:
-            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)

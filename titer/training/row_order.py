@@ -66,6 +66,16 @@ class InOrder:
             silent = Dataset.from_list([row] * self.n_silent, features=data.features)
             self.train_dataset = concatenate_datasets([data, silent])
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Train no further where the checkpoint is the end of the training.
+
+        transformers (5.23) takes one more step when a run that ended within an epoch is resumed.
+        """
+        if self.control.should_training_stop or self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **kwargs)
+
     def _rows_per_step(self) -> int:
         args = self.args
         per_process = args.per_device_train_batch_size * args.gradient_accumulation_steps
