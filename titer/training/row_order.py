@@ -51,6 +51,8 @@ class InOrder:
     n_silent = 0
     train_dataset: Any
     args: Any
+    control: Any
+    state: Any
 
     def complete_last_step(self, eos: int) -> None:
         """Add silent rows until every step of an epoch has the rows of a whole batch.
@@ -74,7 +76,7 @@ class InOrder:
         if self.control.should_training_stop or self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
             return
-        super()._run_epoch(*args, **kwargs)
+        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _rows_per_step(self) -> int:
         args = self.args
