@@ -119,11 +119,7 @@ def test_a_fresh_adapter_leaves_the_logits_unchanged(tiny_model: Path) -> None:
     ids = torch.arange(3, 20)[None]
     with torch.no_grad():
         before = model(input_ids=ids).logits
-        after = (
-            get_peft_model(model, lora_config(QLORA.lora, is_encoder_decoder=False))
-            .eval()(input_ids=ids)
-            .logits
-        )
+        after = get_peft_model(model, lora_config(QLORA.lora)).eval()(input_ids=ids).logits
     assert torch.equal(before, after)
 
 
