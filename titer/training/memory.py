@@ -216,6 +216,8 @@ def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
     # a layer's weights are unpacked for its product, one matrix at a time
     unpacked = max(a * b for a, b in linear_layers(shape).values()) * size
     adapter = trained * (4 + (2 if autocast else 0))
+    if not settings.quantize:
+        return n_parameters(shape) * size + adapter
     return n_linear(shape) * NF4_BYTES + n_embedding(shape) * size + unpacked + adapter
 
 
