@@ -44,6 +44,7 @@ LLaMA-Factory cannot train on 4-bit weights without a GPU.
 """
 AIMS = {"float32": 0.60, "bfloat16": 0.25}
 """Share of the core's matrix rate that is aimed at."""
+AROUND_S = 25
 FLOPS_PER_WEIGHT = {"lora": 4, "qlora": 4, "full": 6}
 N_WEIGHTS = 4096 * 256 + 6 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 768)
 """Numbers in the matrices of `training_rows.model`, those of the head included."""
@@ -122,6 +123,9 @@ def commands(
             asked = replace(job, out=f"{job.out}/{tool}")
             found[tool].append(command(tool, pythons[tool], asked))
     taken.update({tool: [asdict(one) for one in took] for tool, took in found.items()})
+    around = statistics.median(one.cpu_s - one.loop_cpu_s for one in found[OURS])
+    figure = f"{around:.0f} CPU s: imports, load, preflight, evaluation, save"
+    yield Gate("P5", "around the training loop", figure, f"<= {AROUND_S}", around <= AROUND_S)
     if len(tools) < 2:
         return
     pairs = list(zip(*(found[tool] for tool in tools), strict=True))

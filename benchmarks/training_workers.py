@@ -59,13 +59,15 @@ class Command:
     wall_s: float
     cpu_s: float
     peak_mib: float
+    loop_cpu_s: float
+    """CPU seconds of its training loop; 0 where the tool does not tell."""
 
 
 def command(tool: str, python: str, job: Job) -> Command:
     """Run a tool from start to end: LLaMA-Factory's own command, Titer's path with its imports."""
     out = Path(job.out)
     out.mkdir(parents=True, exist_ok=True)
-    given = out / "job.json"
+    given = out / "job.yaml"  # JSON is YAML; LLaMA-Factory 0.9.5 cannot open a file called .json
     if tool == "llamafactory":
         given.write_text(json.dumps(llamafactory_arguments(job)), encoding="utf-8")
         arguments = [str(Path(python).parent / "llamafactory-cli"), "train", str(given)]
@@ -78,10 +80,14 @@ def command(tool: str, python: str, job: Job) -> Command:
             arguments, cwd=ROOT, env=ENVIRONMENT, stdin=jobs, stdout=said, stderr=said
         )
         _, status, used = os.wait4(process.pid, 0)
+    wall_s = time.monotonic() - began
+    said_text = (out / "said.log").read_text(encoding="utf-8")
     if status:
-        raise RuntimeError((out / "said.log").read_text()[-3000:])
+        raise RuntimeError(said_text[-3000:])
+    _, told, answer = said_text.partition(ANSWER)
+    loop_cpu_s = json.loads(answer.splitlines()[0])["loop_cpu_s"] if told else 0.0
     cpu_s = used.ru_utime + used.ru_stime
-    return Command(time.monotonic() - began, cpu_s, used.ru_maxrss / 1024)
+    return Command(wall_s, cpu_s, used.ru_maxrss / 1024, loop_cpu_s)
 
 
 def versions(python: str) -> dict[str, str]:
