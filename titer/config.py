@@ -810,6 +810,8 @@ class SftSettings:
     keep: Keep = Keep.last
     replay: float = 0.0
     """Share of general text among the training rows."""
+    quantize: bool = True
+    """Whether the base under an adapter is in 4 bits; false, plain LoRA, is for comparisons."""
 
     @property
     def n_processes(self) -> int:

@@ -235,6 +235,8 @@ def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
     # a layer's weights are unpacked for its product, one matrix at a time
     unpacked = max(a * b for a, b in linear_layers(shape).values()) * size
     adapter = trained * (4 + (2 if autocast else 0))
+    if not settings.quantize:
+        return n_parameters(shape) * size + adapter
     packed = n_linear(shape) * NF4_BYTES + unpacked + adapter
     if settings.device == Device.cpu:
         # embeddings are used where they lie in the mapped file, whose read pages stay resident

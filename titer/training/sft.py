@@ -96,8 +96,9 @@ def train(
     report = preflight.inspect(tokenizer, (rows, checks), settings, base=base, out=out)
     require(report.checks)
     model = loading.load_model(
-        base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
-    )
+        base, dtype=settings.weights, device=settings.device,
+        quantize=settings.lora is not None and settings.quantize,
+    )  # fmt: skip
     before = bits_per_byte(model, tokenizer, data.heldout, settings)
     packed = is_packed(model, settings)
     trainer = _trainer(
