@@ -326,8 +326,9 @@ def test_the_end_token_is_learned_where_it_also_pads(tiny_model: Path, tmp_path:
     rows = [encode_row(tokenizer, one.messages, Think.none) for one in data(4).train]
     rows[1].input_ids[:2] = []
     rows[1].labels[:2] = []
+    args = arguments.training_arguments(settings, tmp_path, 4, 4, is_encoder_decoder=False)
     trainer = trainer_class(1024)(
-        model, args=arguments.training_arguments(settings, tmp_path, 4, 4, is_encoder_decoder=False),
+        model, args=args,
         train_dataset=sft._dataset(rows), eval_dataset=sft._dataset(rows),
         processing_class=tokenizer,
     )  # fmt: skip
