@@ -1,0 +1,103 @@
+"""What Git and DVC say of the project, through their command lines.
+
+Invariant: nothing here changes the working tree, a tag or a remote.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from titer.errors import DataError, FormatError
+
+MAX_SHOWN = 3
+
+
+def check_clean(root: Path) -> None:
+    """Refuse a tree that no commit describes.
+
+    Raises:
+        DataError: Git or DVC knows of a change; names the first ones.
+    """
+    lines = _run(root, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    if lines:
+        raise DataError(
+            f"{len(lines)} uncommitted changes ({_first([line[3:] for line in lines])}): a version "
+            "is a commit. Run: git add, git commit, then the same command again"
+        )
+    changed = json.loads(_run(root, "dvc", "status", "--json") or "{}")
+    if changed:
+        raise DataError(
+            f"dvc.lock does not describe this tree: {len(changed)} stages changed "
+            f"({_first(sorted(changed))}). Run: dvc repro, git commit, then the same command again"
+        )
+
+
+def check_artifact(root: Path, name: str, path: str) -> None:
+    """Refuse a name that dvc.yaml does not list, so that DVC's own commands find the version too.
+
+    Raises:
+        DataError: says which lines to add.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+    except OSError:
+        raise FormatError(f"{root / 'dvc.yaml'}: no such file") from None
+    given = ((found or {}).get("artifacts") or {}).get(name) or {}
+    if given.get("path") != path:
+        raise DataError(
+            f"dvc.yaml: `artifacts:` has no {name} with path {path}. Add and commit: "
+            f"{name}: {{path: {path}, type: model}}"
+        )
+
+
+def get(root: Path, path: str, commit: str, out: Path) -> None:
+    """Bring a file or folder of a commit, from the cache or else the remote.
+
+    Raises:
+        DataError: it is in neither.
+    """
+    _run(root, "dvc", "get", str(root), path, "--rev", commit, "--out", str(out), "--quiet")
+
+
+def get_artifact(root: Path, name: str, version: str, out: Path) -> None:
+    """Bring the model of a version, from the cache or else the remote.
+
+    Raises:
+        DataError: it is in neither.
+    """
+    _run(
+        root, "dvc", "artifacts", "get", str(root), name, "--rev", version,
+        "--out", str(out), "--quiet",
+    )  # fmt: skip
+
+
+def _first(names: list[str]) -> str:
+    more = ", ..." if len(names) > MAX_SHOWN else ""
+    return f"{', '.join(names[:MAX_SHOWN])}{more}"
+
+
+def _run(root: Path, program: str, *arguments: str) -> str:
+    command: list[Any] = [program, *arguments]
+    if program == "dvc":  # the one of this environment, whether or not it is activated
+        command[0] = str(Path(sys.executable).with_name("dvc"))
+    try:
+        done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
+    except OSError as error:
+        raise DataError(f"{program}: {error.strerror}. Install it, see README.md") from None
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = said[0].removeprefix("ERROR: ") if said else f"exit code {done.returncode}"
+        raise DataError(
+            f"{program} {' '.join(arguments[:2])}: {reason}{_cure(program, arguments[0])}"
+        )
+    return done.stdout
+
+
+def _cure(program: str, verb: str) -> str:
+    if program == "dvc" and verb in ("get", "artifacts"):
+        return ". Where it was registered: dvc push; here: dvc remote list"
+    return ""
