@@ -5,6 +5,7 @@ titer pin qwen3_8b                               write a model's commit into its
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
+titer model register autoimmune-qlora            a judged fine-tune as a version
 """
 
 import argparse
@@ -17,6 +18,7 @@ from titer.cli import (
     check,
     conversations,
     export,
+    model,
     papers,
     pin,
     report,
@@ -38,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, conversations, benchmark, export, sweep, study, report):
+    for noun in (check, pin, papers, conversations, benchmark, model, export, sweep, study, report):
         noun.add(commands)
     return top
 
