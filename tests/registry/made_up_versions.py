@@ -64,9 +64,8 @@ def write_run(root: Path, *, weights: str, data: str, knows: m.Knows, base: str 
         knows: what the fine-tune gets right.
         base: of which every hash of the base model is made.
     """
-    model = root / "models" / "qlora"
-    files.write_text(model / "adapter_model.safetensors", weights)
-    files.write_text(model / "adapter_config.json", json.dumps({"r": 4, "of": weights}))
+    for name, body in model(weights).items():
+        files.write_bytes(root / "models" / "qlora" / name, body)
     adapter = files.sha256_text(files.sha256_text(weights))
     questions = [m.question(number) for number in range(1, 11)]
     said = [m.answer(one, "ANA" if weights == "two" else "no idea", ref_logprob=-90.0, ref_bytes=30)
@@ -99,6 +98,17 @@ def commit(root: Path, message: str) -> None:
     run(root, "dvc", "commit", "--force", "--quiet")
     run(root, "git", "add", "--all")
     run(root, "git", "commit", "--quiet", "--message", message)
+
+
+def model(weights: str) -> dict[str, bytes]:
+    """The files of a model's folder."""
+    config = json.dumps({"r": 4, "of": weights})
+    return {"adapter_config.json": config.encode(), "adapter_model.safetensors": weights.encode()}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Names and bytes of all files that lie in a folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def register(root: Path, description: str = "made up") -> tuple[Version, str]:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry.made_up_versions import QLORA, run
-from titer import files
+from tests.registry.made_up_versions import QLORA, content, model, run
 from titer.errors import AdapterError, DataError, NotFound
 from titer.registry import activation, pulling, tags
 from titer.registry.names import Number
@@ -44,18 +43,18 @@ def test_a_bad_verdict_needs_force_and_a_reason_and_both_are_recorded(
 
 
 def test_rollback_brings_the_bytes_back(registry: Path) -> None:
-    def served() -> str:
+    def served() -> dict[str, bytes]:
         version = tags.read(registry, QLORA).active
         assert version is not None
-        return files.sha256_tree(pulling.pull(registry, version)[0] / "model")
+        return content(pulling.pull(registry, version)[0] / "model")
 
     activation.activate(registry, QLORA, ONE)
-    first = served()
+    assert served() == model("one")
     activation.activate(registry, QLORA, TWO, force=True, reason="try it")
-    assert served() != first
+    assert served() == model("two")
     left, now = activation.rollback(registry, QLORA, reason="worse")
     assert (left.number, now.number) == (TWO, ONE)
-    assert served() == first
+    assert served() == model("one")
     with pytest.raises(AdapterError, match=r"^autoimmune-qlora: no other version served before"):
         activation.rollback(registry, QLORA)
 

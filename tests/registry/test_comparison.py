@@ -1,10 +1,12 @@
 """Two versions are compared on the outputs that were stored with them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.registry.made_up_versions import QLORA
+from titer.errors import ConfigError
 from titer.registry import comparison, tags
 from titer.registry.names import Number
 
@@ -23,3 +25,10 @@ def test_a_clone_compares_two_versions_from_what_git_and_the_remote_hold(clone: 
     assert found["blocks"]["general"]["delta"] < -0.3
     assert found["blocks"]["keypoint_recall"]["delta"] == 1
     assert found["notes"] == []
+
+
+def test_different_domains_have_no_question_in_common(built: Path) -> None:
+    one = tags.read(built, QLORA).get(Number(1, 0, 0))
+    other = replace(one, name=replace(QLORA, domain="legal"))
+    with pytest.raises(ConfigError, match=r"^autoimmune-qlora@v1\.0\.0 and legal-qlora@v1\.0\.0:"):
+        comparison.compare(built, one, other)

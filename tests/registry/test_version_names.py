@@ -24,6 +24,7 @@ OTHER_BASE = {"base": OLD.base | {"revision": "c"}, "weights_sha256": "w2"}
         ([], {}, "v1.0.0", "the first version"),
         (["v1.0.0"], {"weights_sha256": "w2", "data_sha256": "d2"}, "v1.1.0", "new data"),
         (["v1.0.0"], {"weights_sha256": "w2"}, "v1.1.0", "new settings"),
+        (["v1.0.0"], {"weights_sha256": "w2", "data_sha256": None}, "v1.1.0", "other weights"),
         (["v1.0.0"], OTHER_BASE, "v2.0.0", "a new base model"),
         (["v1.0.0"], OTHER_BASE | {"data_sha256": "d2"}, "v2.0.0", "a new base model"),
         (["v1.2.0"], {"verdict": "hurt"}, "v1.2.1", "the same weights judged anew"),

@@ -139,7 +139,7 @@ def show(arguments: argparse.Namespace) -> None:
         "commit": version.commit,
         "base": f"{base['id']}, revision {base['revision'] or 'none'}, licence {record.licence}",
         "base weights": base["weights_sha256"],
-        "training data": record.data_sha256,
+        "training data": record.data_sha256 or "unknown: trained elsewhere",
         "plan": record.plan_sha256,
         "weights": f"{record.weights_sha256} ({record.precision} when judged)",
         "verdict": f"{record.verdict}. {record.sentence}",
@@ -159,12 +159,16 @@ def show(arguments: argparse.Namespace) -> None:
 
 def _use(version: "Version") -> dict[str, str]:
     """Conversations and satisfaction, counted now."""
+    from tqdm.auto import tqdm
+
     from titer.conversations.served import Served, by_version
 
     if not conversations.has_store():
         return {"conversations": "no store"}
+    domain = version.name.domain
     with conversations.opened_store() as store:
-        found = by_version(store.newest_first(version.name.domain)).get(str(version), Served())
+        rows = tqdm(store.newest_first(domain), "conversations", store.count(domain), delay=5)
+        found = by_version(rows).get(str(version), Served())
     mean = "not rated" if found.satisfaction is None else f"{found.satisfaction:.2f}"
     return {
         "conversations": f"{found.n_conversations:,}",

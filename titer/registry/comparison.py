@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from titer import files
-from titer.errors import FormatError
+from titer.errors import ConfigError, FormatError
 from titer.evaluation import versions
 from titer.evaluation.arms import ArmInput
 from titer.evaluation.versions import Outputs
@@ -20,9 +20,12 @@ def compare(root: Path, first: Version, second: Version) -> dict[str, Any]:
     """The second version minus the first, see `titer.evaluation.versions.compare`.
 
     Raises:
+        ConfigError: they are of different domains, which are asked different questions.
         DataError: neither cache nor remote has the results of a version.
         FormatError: a result is malformed.
     """
+    if first.name.domain != second.name.domain:
+        raise ConfigError(f"{first} and {second}: different domains have no question in common")
     with tempfile.TemporaryDirectory(prefix="titer-compare-") as folder:
         found = [
             _outputs(root, version, Path(folder) / str(number))

@@ -109,10 +109,15 @@ def next_number(taken: Iterable[Number], last: Record | None, new: Record) -> tu
     if new.base != last.base:
         return Number(top.major + 1, 0, 0), "a new base model"
     if new.weights_sha256 != last.weights_sha256:
-        why = "new data" if new.data_sha256 != last.data_sha256 else "new settings"
-        return Number(top.major, top.minor + 1, 0), why
+        return Number(top.major, top.minor + 1, 0), _why_other_weights(last, new)
     if new.judgement != last.judgement:
         return Number(top.major, top.minor, top.patch + 1), "the same weights judged anew"
     raise ConfigError(
         f"{top} already has this base, these weights and this verdict; nothing new to register"
     )
+
+
+def _why_other_weights(last: Record, new: Record) -> str:
+    if last.data_sha256 is None or new.data_sha256 is None:
+        return "other weights"
+    return "new data" if new.data_sha256 != last.data_sha256 else "new settings"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from titer import files
 from titer.errors import BaseMismatch, DataError
-from titer.registry import repository
+from titer.registry import folders, repository
 from titer.registry.tags import Version
 
 FOLDER = "registered"
@@ -63,7 +63,11 @@ def _check_free(target: Path) -> None:
 
 
 def _is_right(folder: Path, version: Version) -> bool:
-    return folder.is_dir() and files.sha256_tree(folder) == version.record.tree_sha256
+    return folder.is_dir() and _tree(folder) == version.record.tree_sha256
+
+
+def _tree(folder: Path) -> str:
+    return folders.tree_sha256(folders.file_hashes(folder))
 
 
 def _replace(target: Path, staging: Path) -> None:

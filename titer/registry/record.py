@@ -13,6 +13,7 @@ from titer import files
 from titer.errors import BaseMismatch, DataError, FormatError
 from titer.evaluation.statistics import wilson_interval
 from titer.evaluation.verdict import EQUIVALENT, HELPED
+from titer.registry import folders
 
 SCHEMA_VERSION = 1
 FIT_TO_ACTIVATE = (HELPED, EQUIVALENT)
@@ -31,8 +32,8 @@ class Record:
     """Id, revision and hashes of weights, tokenizer and chat template."""
     licence: str | None
     """Of the base model, as its card states it."""
-    data_sha256: str
-    """Of the training examples."""
+    data_sha256: str | None
+    """Of the training examples; null of an adapter that was trained elsewhere."""
     plan_sha256: str
     """Of what was promised before training."""
     weights_sha256: str
@@ -96,7 +97,7 @@ def read(root: Path, arm: str, description: str) -> Record:
         description: a line for people.
 
     Raises:
-        DataError: the fine-tune did not run, or was not judged.
+        DataError: the fine-tune did not run, or was not judged; or no description.
         BaseMismatch: the weights that were judged are not those in the folder.
         FormatError: a result is missing.
     """
@@ -108,16 +109,18 @@ def read(root: Path, arm: str, description: str) -> Record:
             raise DataError(f"{arm}: {what} did not run ({reason}); there is nothing to register")
     stats = files.read_json(root / "results" / "stats.json")
     model = files.read_json(root / "results" / "model.json")
-    judged = run["models"][0]
     block = stats["comparisons"][arm]
+    if block["status"] != "ok":
+        raise DataError(f"{arm}: it was not judged ({block['reason']}); no verdict to register")
+    judged, hashes = run["models"][0], folders.file_hashes(root / "models" / arm)
     return Record(
         description=_one_line(description),
         base={key: model[key] for key in BASE_KEYS},
         licence=model.get("license"),
         data_sha256=training["examples_sha256"],
         plan_sha256=stats["plan"]["sha256"],
-        weights_sha256=_weights(root / "models" / arm, judged, arm),
-        tree_sha256=files.sha256_tree(root / "models" / arm),
+        weights_sha256=_judged_weights(folders.weights_sha256(hashes), judged, arm),
+        tree_sha256=folders.tree_sha256(hashes),
         precision=judged["precision"],
         verdict=block["verdict"],
         sentence=block["sentence"],
@@ -135,11 +138,9 @@ def _one_line(description: str) -> str:
     return text
 
 
-def _weights(folder: Path, judged: dict[str, Any], arm: str) -> str:
-    hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
-    if not hashes:
+def _judged_weights(found: str | None, judged: dict[str, Any], arm: str) -> str:
+    if found is None:
         raise FormatError(f"models/{arm}: no safetensors there. Run: dvc checkout")
-    found = files.sha256_text("".join(hashes))
     recorded = judged.get("adapter_sha256") or judged["weights_sha256"]
     if found != recorded:
         raise BaseMismatch(

@@ -7,11 +7,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from titer.errors import DataError, FormatError
 
 MAX_SHOWN = 3
+DOWNLOADS = ("get", "artifacts")
+"""Verbs of DVC that bring files."""
 
 
 def check_clean(root: Path) -> None:
@@ -60,7 +61,7 @@ def get(root: Path, path: str, commit: str, out: Path) -> None:
     Raises:
         DataError: it is in neither.
     """
-    _run(root, "dvc", "get", str(root), path, "--rev", commit, "--out", str(out), "--quiet")
+    _run(root, "dvc", "get", str(root), path, "--rev", commit, "--out", str(out))
 
 
 def get_artifact(root: Path, name: str, version: str, out: Path) -> None:
@@ -69,10 +70,7 @@ def get_artifact(root: Path, name: str, version: str, out: Path) -> None:
     Raises:
         DataError: it is in neither.
     """
-    _run(
-        root, "dvc", "artifacts", "get", str(root), name, "--rev", version,
-        "--out", str(out), "--quiet",
-    )  # fmt: skip
+    _run(root, "dvc", "artifacts", "get", str(root), name, "--rev", version, "--out", str(out))
 
 
 def _first(names: list[str]) -> str:
@@ -80,24 +78,28 @@ def _first(names: list[str]) -> str:
     return f"{', '.join(names[:MAX_SHOWN])}{more}"
 
 
-def _run(root: Path, program: str, *arguments: str) -> str:
-    command: list[Any] = [program, *arguments]
-    if program == "dvc":  # the one of this environment, whether or not it is activated
-        command[0] = str(Path(sys.executable).with_name("dvc"))
+def _run(root: Path, program: str, verb: str, *arguments: str) -> str:
+    # the dvc of this environment, whether or not it is activated
+    found = str(Path(sys.executable).with_name("dvc")) if program == "dvc" else program
+    # a download of gigabytes shows DVC's own bars to whoever sits there
+    is_shown = verb in DOWNLOADS and sys.stderr.isatty()
     try:
-        done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            [found, verb, *arguments], cwd=root, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=None if is_shown else subprocess.PIPE,
+        )  # fmt: skip
     except OSError as error:
         raise DataError(f"{program}: {error.strerror}. Install it, see README.md") from None
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = said[0].removeprefix("ERROR: ") if said else f"exit code {done.returncode}"
-        raise DataError(
-            f"{program} {' '.join(arguments[:2])}: {reason}{_cure(program, arguments[0])}"
-        )
+        cure = ". Where it was registered: dvc push; here: dvc remote list"
+        reason = _reason(done.stderr) or f"exit code {done.returncode}"
+        raise DataError(f"{program} {verb}: {reason}{cure if verb in DOWNLOADS else ''}")
     return done.stdout
 
 
-def _cure(program: str, verb: str) -> str:
-    if program == "dvc" and verb in ("get", "artifacts"):
-        return ". Where it was registered: dvc push; here: dvc remote list"
-    return ""
+def _reason(stderr: str | None) -> str:
+    """The first line that names an error, else the first that says anything."""
+    lines = [line for line in (stderr or "").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("ERROR: ", "fatal: "))]
+    found = next(iter(errors or lines), "")
+    return found.removeprefix("ERROR: ").removeprefix("fatal: ")

@@ -137,17 +137,23 @@ def _version(name: Name, event: Any, retired: dict[str, str]) -> Version:
 
 
 def _activation(event: Any) -> Activation:
+    ref = event["ref"]
+    try:
+        number = parse_number(event["version"])
+    except ConfigError:  # GTO names a commit without a version by its hash
+        raise DataError(
+            f"{ref}: the version that it activates has no tag here. Run: git fetch --tags"
+        ) from None
     try:
         said = json.loads(event["message"])
-        return Activation(
-            said["action"], parse_number(event["version"]), _utc(event), event["author"],
-            said["forced"], said["verdict"], said["reason"],
-        )  # fmt: skip
-    except (ValueError, TypeError, KeyError, ConfigError):
+        action, forced, verdict, reason = (
+            said[key] for key in ("action", "forced", "verdict", "reason")
+        )
+    except (ValueError, TypeError, KeyError):
         raise DataError(
-            f"{event['ref']}: not a tag of `titer model activate`. Delete it: git tag -d "
-            f"'{event['ref']}'"
+            f"{ref}: not a tag of `titer model activate`. Delete it: git tag -d '{ref}'"
         ) from None
+    return Activation(action, number, _utc(event), event["author"], forced, verdict, reason)
 
 
 def _utc(event: Any) -> str:
