@@ -222,23 +222,30 @@ def compare(arguments: argparse.Namespace) -> None:
     level = 100 * (1 - found["plan"]["alpha"])
     print(f"A {first}: {first.record.verdict} against its base")
     print(f"B {second}: {second.record.verdict} against its base\n")
-    print(f"{'':<38}{'n':>5}{'A':>9}{'B':>9}{'B - A':>9}   {level:g} % interval       p")
+    print(f"{'':<38}{'n':>5}{'A':>9}{'B':>9}{'B - A':>9}   {level:g} % interval           p")
     for name, title in BLOCKS.items():
         if found["blocks"][name]:
             print(_line(title, found["blocks"][name]))
-    print(f"\nOn the plan's endpoint ({found['plan']['primary']}): {found['decision']}.")
+    print("\nOf bits per byte less is better; for general texts B / A stands for B - A.")
+    print(f"On the plan's endpoint ({found['plan']['primary']}): {found['decision']}.")
     for note in (*found["notes"], *(g["detail"] for g in found["gates"] if g["failed"])):
         print(f"note: {note}")
 
 
 def _line(title: str, block: dict[str, Any]) -> str:
     """A row; of general texts the third number is a ratio, as the evaluation defines it."""
-    ratio = block.get("ratio")
-    delta = f"x{ratio:.3f}" if ratio is not None else f"{block['delta']:+.3f}"
-    ends = f"{block['low']:+.3f} to {block['high']:+.3f}"
-    p = f"{block['p']:.3f}" if "p" in block else "-"
+    if "ratio" in block:
+        delta, ends = f"x{block['ratio']:.3f}", f"x{block['low']:.3f} to x{block['high']:.3f}"
+    else:
+        delta, ends = f"{block['delta']:+.3f}", f"{block['low']:+.3f} to {block['high']:+.3f}"
     numbers = f"{block['n']:>5}{block['base']:>9.3f}{block['arm']:>9.3f}{delta:>9}"
-    return f"{title:<38}{numbers}   {ends}  {p:>6}"
+    return f"{title:<38}{numbers}   {ends}  {_p(block.get('p')):>7}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def retire(arguments: argparse.Namespace) -> None:
