@@ -28,7 +28,7 @@ def test_a_bad_verdict_needs_force_and_a_reason_and_both_are_recorded(
 ) -> None:
     with pytest.raises(AdapterError, match=r"v1\.1\.0: its verdict is hurt; only helped and equi"):
         activation.activate(registry, QLORA, TWO)
-    with pytest.raises(AdapterError, match=r"--force needs --reason"):
+    with pytest.raises(DataError, match=r"^--reason is empty"):
         activation.activate(registry, QLORA, TWO, force=True, reason=" ")
     assert tags.read(registry, QLORA).activations == []
     with caplog.at_level(logging.WARNING):

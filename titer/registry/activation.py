@@ -6,10 +6,10 @@ Invariant: a version without a good verdict serves only by force, and its tag sa
 import logging
 from pathlib import Path
 
-from titer.errors import AdapterError, DataError
+from titer.errors import AdapterError
 from titer.registry import tags
 from titer.registry.names import Name, Number
-from titer.registry.record import FIT_TO_ACTIVATE
+from titer.registry.record import FIT_TO_ACTIVATE, one_line
 from titer.registry.tags import Version
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def activate(
     Raises:
         NotFound: no such version.
         AdapterError: retired, active already, or its verdict is neither helped nor equivalent.
+        DataError: force without a reason.
     """
     history = tags.read(root, name)
     version = history.get(number)
@@ -37,28 +38,24 @@ def activate(
     if history.active == version:
         raise AdapterError(f"{version} is active already")
     forced = not version.record.is_fit
-    if forced:
-        _check_forced(version, force, reason)
-    tags.activate(root, version, tags.ACTIVATE, forced=forced, reason=_one_line(reason))
-    return version
-
-
-def _check_forced(version: Version, force: bool, reason: str) -> None:
-    if not force:
+    if forced and not force:
         raise AdapterError(
             f"{version}: its verdict is {version.record.verdict}; only "
             f"{' and '.join(FIT_TO_ACTIVATE)} are activated. If you must: --force --reason 'why', "
             "which is recorded"
         )
-    if not reason.strip():
-        raise AdapterError(f"{version}: --force needs --reason 'why', which is recorded")
-    log.warning("%s is activated by force: verdict %s", version, version.record.verdict)
+    text = one_line("--reason", reason, needed=forced)
+    if forced:
+        log.warning("%s is activated by force: verdict %s", version, version.record.verdict)
+    tags.activate(root, version, tags.ACTIVATE, forced=forced, reason=text)
+    return version
 
 
 def rollback(root: Path, name: Name, *, reason: str = "") -> tuple[Version, Version]:
     """Let the version serve that served before the active one.
 
-    Each further call goes one more back; a version that was retired since is passed over.
+    Each further call goes one more back; a version that was retired since is passed over, one that
+    served by force before needs no second force and is marked again.
 
     Returns:
         The version that served, and the one that serves now.
@@ -72,8 +69,8 @@ def rollback(root: Path, name: Name, *, reason: str = "") -> tuple[Version, Vers
     if not before:
         raise AdapterError(f"{name}: no other version served before; nothing to go back to")
     left, version = history.get(served[-1]), history.get(before[-1])
-    forced = not version.record.is_fit
-    tags.activate(root, version, tags.ROLLBACK, forced=forced, reason=_one_line(reason))
+    forced, text = not version.record.is_fit, one_line("--reason", reason, needed=False)
+    tags.activate(root, version, tags.ROLLBACK, forced=forced, reason=text)
     return left, version
 
 
@@ -95,9 +92,7 @@ def retire(root: Path, name: Name, number: Number, *, reason: str, force: bool =
     history = tags.read(root, name)
     version = history.get(number)
     _check_usable(version)
-    text = _one_line(reason)
-    if not text:
-        raise DataError(f"{version}: --reason is empty; say why it is retired")
+    text = one_line("--reason", reason, needed=True)
     if history.active == version:
         if not force:
             raise AdapterError(
@@ -112,7 +107,3 @@ def retire(root: Path, name: Name, number: Number, *, reason: str, force: bool =
 def _check_usable(version: Version) -> None:
     if version.retired is not None:
         raise AdapterError(f"{version} is retired ({version.retired}). See: titer model list")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -114,7 +114,7 @@ def read(root: Path, arm: str, description: str) -> Record:
         raise DataError(f"{arm}: it was not judged ({block['reason']}); no verdict to register")
     judged, hashes = run["models"][0], folders.file_hashes(root / "models" / arm)
     return Record(
-        description=_one_line(description),
+        description=one_line("--description", description, needed=True),
         base={key: model[key] for key in BASE_KEYS},
         licence=model.get("license"),
         data_sha256=training["examples_sha256"],
@@ -129,13 +129,18 @@ def read(root: Path, arm: str, description: str) -> Record:
     )
 
 
-def _one_line(description: str) -> str:
-    text = " ".join(description.split())
-    if not text:
-        raise DataError("--description is empty; say in a line what this version is")
-    if not text.isprintable():
-        raise DataError("--description holds a control character. Remove it")
-    return text
+def one_line(option: str, text: str, *, needed: bool) -> str:
+    """Words for a tag: white space joined.
+
+    Raises:
+        DataError: empty though needed, or a control character, which would steer a terminal.
+    """
+    line = " ".join(text.split())
+    if needed and not line:
+        raise DataError(f"{option} is empty; say in a line what or why, the tag keeps it")
+    if not line.isprintable():
+        raise DataError(f"{option} holds a control character. Remove it")
+    return line
 
 
 def _judged_weights(found: str | None, judged: dict[str, Any], arm: str) -> str:
