@@ -25,6 +25,16 @@ def test_another_clone_gets_each_version_from_the_remote_as_it_was_registered(cl
     assert pulling.pull(clone, known.get(ONE))[1] is False
 
 
+@pytest.mark.slow
+def test_a_relative_folder_is_where_the_user_stands(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, _ = pulling.pull(registry, tags.read(registry, QLORA).get(TWO), Path("here"))
+    assert folder == tmp_path / "here"
+    assert made.content(folder / "model") == made.model("two")
+
+
 def test_the_active_version_of_a_clone_is_that_of_its_origin(registry: Path, clone: Path) -> None:
     """Activation travels as a tag: `git push`, `git fetch`."""
     activation.activate(registry, QLORA, ONE)
@@ -62,6 +72,7 @@ def test_a_damaged_remote_is_noticed_and_nothing_is_kept(clone: Path, tmp_path: 
     assert list((clone / "registered/autoimmune-qlora").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_is_replaced_and_a_foreign_folder_is_left_alone(registry: Path) -> None:
     version = tags.read(registry, QLORA).get(ONE)
     folder, _ = pulling.pull(registry, version)

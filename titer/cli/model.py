@@ -47,7 +47,8 @@ def add(commands: Any) -> None:
         if wanted == "name":
             verb.add_argument("name", help="<domain>-qlora or <domain>-full")
         elif wanted:
-            verb.add_argument("version", help="autoimmune-qlora@v1.0.0, or a name: the active one")
+            or_name = "" if name in ("activate", "retire") else ", or a name: the active one"
+            verb.add_argument("version", help=f"autoimmune-qlora@v1.0.0{or_name}")
         _add_options(verb, name)
 
 
@@ -55,8 +56,10 @@ def _add_options(verb: argparse.ArgumentParser, name: str) -> None:
     if name == "register":
         verb.add_argument("--description", required=True, help="a line for people")
     if name == "compare":
-        verb.add_argument("first", metavar="A", help="autoimmune-qlora@v1.0.0, or a name")
-        verb.add_argument("second", metavar="B")
+        verb.add_argument(
+            "first", metavar="A", help="autoimmune-qlora@v1.0.0, or a name: the active one"
+        )
+        verb.add_argument("second", metavar="B", help="the newer one: its plan and choices count")
     if name in ("activate", "retire"):
         verb.add_argument("--force", action="store_true", help="recorded in the tag")
     if name in ("activate", "rollback", "retire"):

@@ -32,7 +32,7 @@ def pull(root: Path, version: Version, out: Path | None = None) -> tuple[Path, b
         DataError: neither the cache nor the remote has it, or the folder holds something else.
         BaseMismatch: what came is not what was registered; nothing is kept of it.
     """
-    target = out or root / FOLDER / str(version.name) / str(version.number)
+    target = (out or root / FOLDER / str(version.name) / str(version.number)).absolute()
     if (target / RECORD).is_file() and _is_right(target / MODEL, version):
         return target, False
     _check_free(target)

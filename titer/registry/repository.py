@@ -39,14 +39,16 @@ def check_artifact(root: Path, name: str, path: str) -> None:
     """Refuse a name that dvc.yaml does not list, so that DVC's own commands find the version too.
 
     Raises:
-        DataError: says which lines to add.
+        DataError: says which line to add.
+        FormatError: dvc.yaml is missing or no YAML.
     """
     import yaml
 
     try:
         found = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
-    except OSError:
-        raise FormatError(f"{root / 'dvc.yaml'}: no such file") from None
+    except (OSError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise FormatError(f"dvc.yaml: cannot be read ({text})") from None
     given = ((found or {}).get("artifacts") or {}).get(name) or {}
     if given.get("path") != path:
         raise DataError(
