@@ -11,20 +11,24 @@ from titer.evaluation.statistics import exact_mcnemar, newcombe_interval
 from titer.evaluation.versions import Outputs
 
 
-def outputs(knows: m.Knows = m.gains, **more: Any) -> Outputs:
+def outputs(knows: m.Knows = m.gains, **settings: Any) -> Outputs:
     """A judged fine-tune."""
-    settings = {name: more.pop(name) for name in ("examples", "plan_sha256") if name in more}
-    arm = m.tuned("qlora", knows, **more)
-    base = m.base_input()
+    base, arm = m.base_input(), m.tuned("qlora", knows)
     stats = m.run_score(arm, base=base, **settings)
     return Outputs("qlora", {"base": base, "qlora": arm}, stats)
 
 
-def test_the_difference_is_paired_by_question() -> None:
+@pytest.fixture(scope="module")
+def old() -> Outputs:
+    """One that helped."""
+    return outputs()
+
+
+def test_the_difference_is_paired_by_question(old: Outputs) -> None:
     """By hand from who knew what: Newcombe's interval and the exact test on the same cells."""
     other = m.knows_share(0.45, "another")
     second = outputs(other)
-    found = versions.compare(outputs(), second)["blocks"]["primary"]
+    found = versions.compare(old, second)["blocks"]["primary"]
     asked = {row["id"] for row in second.stats["items"]}
     knew = {item.fact_id: (other(item), m.gains(item)) for item in m.ITEMS}
     cells = [knew[key] for key in asked]
@@ -51,40 +55,48 @@ def test_the_decision_follows_the_interval(first: m.Knows, second: m.Knows, deci
     assert versions.compare(outputs(first), outputs(second))["decision"] == decision
 
 
-def test_both_are_scored_on_the_choices_of_the_second() -> None:
+def test_both_are_scored_on_the_choices_of_the_second(old: Outputs) -> None:
     """Other training papers make other distractors fair: the same likelihoods, other choices."""
     fewer = m.make_examples(m.FACTS, lambda fact: int(fact.fact_id[1:4]) % 2)
-    old, new = outputs(), outputs(examples=fewer)
+    new = outputs(examples=fewer)
     assert [i["choices"] for i in old.stats["items"]] != [i["choices"] for i in new.stats["items"]]
     found = versions.compare(old, new)["blocks"]["primary"]
     assert found["delta"] == 0 and found["only_new"] == found["only_base"] == 0
     assert found["n"] == len(new.stats["items"])
 
 
-def test_what_else_differs_is_said() -> None:
+def test_what_else_differs_is_said(old: Outputs) -> None:
     other = outputs(plan_sha256="another")
     for row in other.inputs["qlora"].closed:
         row["prompt_sha256"] = "another template"
-    notes = versions.compare(outputs(), other)["notes"]
+    notes = versions.compare(old, other)["notes"]
     assert notes[0] == "the versions were planned differently; the second one's plan decides"
     assert notes[1].endswith("prompts differ: another template or another wording")
     assert len(notes) == 2
 
 
-def test_items_that_only_one_answered_are_counted_and_make_it_invalid() -> None:
-    first = outputs()
-    rows = [row for row in first.inputs["qlora"].closed if row.get("fact_id") != "F000m"]
-    fewer = m.arm_input("qlora", rows)
-    first = Outputs("qlora", {"base": first.inputs["base"], "qlora": fewer}, first.stats)
-    found = versions.compare(first, outputs())
-    assert found["notes"] == ["1 closed items were not put to both with the same candidates"]
+def test_a_benchmark_that_grew_leaves_the_shared_questions_and_says_so(old: Outputs) -> None:
+    rows = [row for row in old.inputs["qlora"].closed if row.get("fact_id") != "F000m"]
+    fewer = m.arm_input("qlora", rows, [m.answer(m.question(), "ANA")])
+    found = versions.compare(Outputs("qlora", {**old.inputs, "qlora": fewer}, old.stats), old)
+    assert found["notes"] == [
+        "1 closed items were not put to both with the same candidates",
+        "1 open questions were put to one of them only",
+    ]
+    assert found["decision"] == versions.EQUAL
+    assert found["blocks"]["primary"]["n"] == len(old.stats["items"]) - 1
+
+
+def test_a_likelihood_that_is_no_number_makes_it_invalid(old: Outputs) -> None:
+    rows = [dict(row) for row in old.inputs["qlora"].closed]
+    rows[0]["ll"] = [None] * len(rows[0]["ll"])
+    broken = m.arm_input("qlora", rows)
+    found = versions.compare(old, Outputs("qlora", {**old.inputs, "qlora": broken}, old.stats))
     assert found["decision"] == versions.INVALID
-    assert [gate["name"] for gate in found["gates"] if gate["failed"]] == ["items"]
-    assert found["blocks"]["primary"]["n"] == len(first.stats["items"]) - 1
+    assert [gate["name"] for gate in found["gates"] if gate["failed"]] == ["likelihoods"]
 
 
-def test_a_fine_tune_that_did_not_run_is_one_line() -> None:
-    old = outputs()
+def test_a_fine_tune_that_did_not_run_is_one_line(old: Outputs) -> None:
     gone = Outputs("qlora", {**old.inputs, "qlora": m.not_run("qlora", "too large")}, old.stats)
     with pytest.raises(DataError, match=r"^qlora: too large; there is nothing to compare$"):
         versions.compare(gone, old)

@@ -24,8 +24,9 @@ from titer.records import Fact, Question
 SHOWN = ("primary", "seen", "unseen", "keypoint_recall", "ref_bpb", "general", "bpb_ood")
 """Blocks of a comparison, in this order."""
 
-GATES = ("items", "likelihoods", "answers", "truncated")
-"""Checks that two versions must pass; those of a fine-tune against its own base do not apply."""
+GATES = ("likelihoods", "truncated")
+"""Checks that two versions must pass. Those of a fine-tune against its own base do not apply, and a
+benchmark that grew between them leaves fewer shared questions, which the notes count."""
 
 NEWER_BETTER, NEWER_WORSE, EQUAL = "the second is better", "the second is worse", "equivalent"
 CANNOT_TELL, INVALID = "cannot tell", "invalid"
@@ -164,4 +165,7 @@ def _notes(first: Outputs, second: Outputs, pair: Pair, n_choices: int) -> list[
     n_lost += sum(choice.key not in pair.base_scores.correct for choice in pair.choices)
     if n_lost:
         notes.append(f"{n_lost} closed items were not put to both with the same candidates")
+    n_open = len(pair.base.answers.keys() ^ pair.arm.answers.keys())
+    if n_open:
+        notes.append(f"{n_open} open questions were put to one of them only")
     return notes
