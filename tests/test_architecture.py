@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "report": {"evaluation"},
     "export": {"modeling", "examples", "evaluation"},
     "conversations": set(),
+    "registry": {"evaluation"},
     "cli": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
-        "export", "conversations",
+        "export", "conversations", "registry",
     },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
@@ -40,6 +41,7 @@ ONLY_IN = {
     ("torch", "peft", "trl", "bitsandbytes", "transformers"): (
         "titer/modeling/", "titer/training/", "titer/evaluation/answering.py",
     ),
+    ("gto", "scmrepo"): ("titer/registry/",),
     ("Bio", "arxiv"): ("titer/literature/",),
     ("sqlalchemy", "psycopg", "phonenumbers", "stdnum"): ("titer/conversations/",),
 }  # fmt: skip

@@ -5,6 +5,7 @@ import fnmatch
 import itertools
 import re
 import shlex
+import subprocess
 import tomllib
 
 import pytest
@@ -138,6 +139,13 @@ def check_source(words: list[str]) -> None:
 
 
 def check_git(words: list[str]) -> None:
+    if words[0] in ("commit", "push", "fetch"):
+        said = subprocess.run(["git", words[0], "-h"], capture_output=True, text=True)
+        usage = said.stdout + said.stderr
+        options = [word for word in words[1:] if word.startswith("-")]
+        unknown = [word for word in options if word not in usage.replace("[no-]", "").split()]
+        assert not unknown, f"git {words[0]} knows no {unknown}"
+        return
     assert words[:2] == ["checkout", "--"], f"git {words}"
     unknown = [path for path in words[2:] if not is_known(path)]
     assert not unknown, f"{unknown}: neither files here nor made by the pipeline"
@@ -182,6 +190,7 @@ def test_a_command_would_run(name: str, line: str) -> None:
         "make reprö", "titer chek", "titer pin qwen4_8b", "dvc exp rum", "dvc repro train_lora",
         "dvc exp run -S model=qwen4_8b", "dvc exp run -S qlora.rank=4", "dvc exp run -S seed=x",
         "dvc exp run -S model.dtipe=float32", "git checkout -- reslts", "titer benchmark lok",
+        "git push --tag-all", "titer model registr autoimmune-qlora",
         "python -m stages.train_lora", "python -m stages.train_qlora qlora.epochs=1,0",
         "python -m stages.train_qlora --multirun sweep=lr", "pip install -e .[cuda]",
         "pytest tests/exampels", "export NCBI_MAIL=x", "source venv/bin/activate",

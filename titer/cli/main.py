@@ -8,6 +8,7 @@ titer preflight qlora                            what training would do, and whe
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
+titer model register autoimmune-qlora            a judged fine-tune as a version
 """
 
 import argparse
@@ -22,6 +23,7 @@ from titer.cli import (
     data,
     domain,
     export,
+    model,
     papers,
     pin,
     preflight,
@@ -45,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
     nouns = (
-        check, pin, domain, data, preflight, papers, conversations, benchmark, export, sweep,
-        study, report,
+        check, pin, domain, data, preflight, papers, conversations, benchmark, model,
+        export, sweep, study, report,
     )  # fmt: skip
     for noun in nouns:
         noun.add(commands)
