@@ -28,7 +28,9 @@ from titer.config import Config, DomainSettings
 
 CANARY = {"NCBI_EMAIL": "canary.owner@example.org", "NCBI_API_KEY": "c4n4ry0123456789abcdef"}
 SNAPSHOT = "2030-12-31"
-DOMAIN = DomainSettings("Stand-in", ["words"], ["all:words"], lexicon=[])
+DOMAIN = DomainSettings(
+    "Stand-in", ["words"], ["all:words"], lexicon=[], entities=[], tags=[], wording={}
+)
 
 
 @dataclass(frozen=True)
