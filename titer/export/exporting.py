@@ -1,0 +1,154 @@
+"""One export from start to end: written, asked the fixed prompts, labelled, laid in its place.
+
+Invariant: export.json stands beside every export and says what it was made from, what its files
+hash to and whether it may be called evaluated. The same weights give the same bytes.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from titer import files
+from titer.config import Device, Think
+from titer.errors import NotFound
+from titer.export import gguf_model, parity
+from titer.export.landing import landing
+from titer.export.llama_cpp import Engine
+from titer.export.parity import Asked, Parity
+from titer.export.source import Source
+from titer.modeling import chat_template, loading, merging
+from titer.modeling.generation import end_token_ids
+from titer.modeling.next_tokens import NextTokens
+
+RECORD = "export.json"
+MODEL, BASE, ADAPTER = "model.gguf", "base.gguf", "adapter.gguf"
+N_PROMPTS = 32
+"""Questions that both models are asked, the first of the domain's open ones."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One finished export."""
+
+    folder: Path
+    files: list[str]
+    parity: Parity
+    not_evaluated: str | None
+    """Why it may not be called evaluated; null when it may."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The evaluated model's answers to the fixed prompts."""
+
+    references: list[parity.Reference]
+    ends: set[int]
+    context: int
+    """Tokens that the longest prompt and its answer take."""
+
+
+def ask_evaluated(source: Source, questions: Sequence[str], think: Think) -> Fixed:
+    """Load the model as it was evaluated, ask it the fixed prompts, and let go of it."""
+    tokenizer = loading.load_tokenizer(source.base)
+    model = source.load()
+    prompts = [
+        chat_template.encode_prompt(
+            tokenizer, chat_template.render_prompt(tokenizer, chat_template.ask(question), think)
+        )
+        for question in questions[:N_PROMPTS]
+    ]
+    ends = end_token_ids(tokenizer, model)
+    references = parity.references(NextTokens(model), prompts, ends)
+    del model
+    loading.free_memory(source.device)
+    return Fixed(references, ends, max(map(len, prompts)) + parity.N_NEW + 1)
+
+
+def merged(source: Source, out: Path, fixed: Fixed, *, as_trained: bool) -> Exported:
+    """Base and adapter as one folder of safetensors.
+
+    Args:
+        as_trained: see `titer.modeling.merging.merge`; a full fine-tune is written as it is.
+    """
+
+    def write(folder: Path) -> Asked:
+        _merge(source, folder, as_trained=as_trained)
+        return NextTokens(loading.load_model(folder, dtype=source.dtype, device=Device.cpu))
+
+    about = {"kind": "merged", "number_format": str(source.dtype), "as_trained": as_trained}
+    return _export(source, out, fixed, about, write)
+
+
+def gguf(
+    source: Source, out: Path, fixed: Fixed, *, number_format: str, as_trained: bool
+) -> Exported:
+    """The merged model as one GGUF file, asked through llama.cpp."""
+
+    def write(folder: Path) -> Asked:
+        _merge(source, folder / "merged", as_trained=as_trained)
+        path = gguf_model.write_model(
+            folder / "merged", folder / MODEL, number_format=number_format
+        )
+        shutil.rmtree(folder / "merged")
+        return Engine(path, context=fixed.context, end=min(fixed.ends))
+
+    about = {"kind": "gguf", "number_format": number_format, "as_trained": as_trained}
+    return _export(source, out, fixed, about, write)
+
+
+def gguf_adapter(
+    source: Source, out: Path, fixed: Fixed, *, number_format: str, as_trained: bool
+) -> Exported:
+    """The adapter as a GGUF file beside that of its base, asked together through llama.cpp.
+
+    Raises:
+        NotFound: the fine-tune is no adapter.
+    """
+    adapter = source.adapter
+    if adapter is None:
+        raise NotFound(f"{source.base}: a full fine-tune has no adapter. Leave --adapter out")
+
+    def write(folder: Path) -> Asked:
+        merging.check_tokenizer(source.base, adapter)
+        bare = folder / "bare"
+        merging.merge(source.base, None, bare, dtype=source.dtype, as_trained=as_trained)
+        base = gguf_model.write_model(bare, folder / BASE, number_format=number_format)
+        shutil.rmtree(bare)
+        low_rank = gguf_model.write_adapter(adapter, source.base, folder / ADAPTER)
+        return Engine(base, adapter=low_rank, context=fixed.context, end=min(fixed.ends))
+
+    about = {"kind": "gguf_adapter", "number_format": number_format, "as_trained": as_trained}
+    return _export(source, out, fixed, about, write)
+
+
+def _merge(source: Source, folder: Path, *, as_trained: bool) -> None:
+    quantized = as_trained and source.quantized
+    merging.merge(source.base, source.adapter, folder, dtype=source.dtype, as_trained=quantized)
+
+
+def _export(
+    source: Source,
+    out: Path,
+    fixed: Fixed,
+    about: Mapping[str, Any],
+    write: Callable[[Path], Asked],
+) -> Exported:
+    with landing(out) as folder:
+        folder.mkdir()
+        found = parity.compare(fixed.references, write(folder), fixed.ends)
+        names = sorted(path.name for path in folder.iterdir())
+        reason = source.not_evaluated() or found.reason()
+        record = {
+            **about,
+            "schema_version": 1,
+            "arm": source.arm,
+            "source": source.hashes(),
+            "files": {name: files.sha256_file(folder / name) for name in names},
+            "parity": files.rounded(found.to_json(), 9),
+            "evaluated": reason is None,
+            "reason": reason,
+        }
+        files.write_json(folder / RECORD, record)
+    return Exported(out, [*names, RECORD], found, reason)

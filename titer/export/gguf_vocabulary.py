@@ -1,0 +1,101 @@
+"""A tokenizer as llama.cpp keeps it: tokens, their kinds, merges, special ids, chat template.
+
+Invariant: the pre-tokenizer is recognised by what tokenizer.json says, never by a model's name; one
+that llama.cpp does not have under a known name is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from titer.errors import LoadError
+
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
+"""Kinds of tokens in GGUF."""
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+PRE_TOKENIZERS = {
+    (None, False): "gpt-2",
+    (_WORDS + r"\p{N}" + _REST, False): "qwen2",
+    (_WORDS + r"\p{N}{1,3}" + _REST, True): "llama-bpe",
+}
+"""(pattern that splits the text, whether whole words skip the merges) -> llama.cpp's name. Without
+a pattern, ByteLevel splits by GPT-2's."""
+
+
+CHECKOUT = (
+    "Convert it with a checkout of llama.cpp: python convert_hf_to_gguf.py FOLDER --outfile MODEL"
+)
+"""What an architecture or a tokenizer outside our table is left to."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What goes into a GGUF file."""
+
+    pre: str
+    tokens: list[str]
+    """By id; ids without a token are filled up to the size of the model's embedding."""
+    kinds: list[int]
+    merges: list[str]
+    special: Mapping[str, int]
+    """bos, eos and pad -> id, where the tokenizer has one."""
+    adds_bos: bool
+    template: str | None
+
+
+def read(folder: Path, size: int) -> Vocabulary:
+    """The vocabulary of a model folder.
+
+    Args:
+        folder: with tokenizer.json.
+        size: rows of the model's embedding.
+
+    Raises:
+        LoadError: it is no byte-level BPE, or splits text in a way that llama.cpp has no name for.
+    """
+    from titer.modeling.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(folder)
+    described = json.loads(tokenizer.backend_tokenizer.to_str())
+    pre = _pre_tokenizer(folder, described)
+    tokens = {i: token for token, i in described["model"]["vocab"].items()}
+    kinds = dict.fromkeys(tokens, NORMAL)
+    for added in described["added_tokens"]:
+        tokens[added["id"]] = added["content"]
+        kinds[added["id"]] = CONTROL if added["special"] else USER_DEFINED
+    named = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    if max(tokens) >= size:
+        raise LoadError(f"{folder}: token {max(tokens)} has no row in an embedding of {size} rows")
+    return Vocabulary(
+        pre=pre,
+        tokens=[tokens.get(i, f"[PAD{i}]") for i in range(size)],
+        kinds=[kinds.get(i, UNUSED) for i in range(size)],
+        merges=[m if isinstance(m, str) else " ".join(m) for m in described["model"]["merges"]],
+        special={name: i for name, i in named.items() if i is not None},
+        adds_bos=named["bos"] is not None and tokenizer("a")["input_ids"][0] == named["bos"],
+        template=tokenizer.chat_template,
+    )
+
+
+def _pre_tokenizer(folder: Path, described: Mapping[str, Any]) -> str:
+    """llama.cpp's name for the way in which text is split before the merges."""
+    whole = described.get("pre_tokenizer") or {}
+    parts = whole.get("pretokenizers", [whole])
+    if described["model"]["type"] != "BPE" or parts[-1].get("type") != "ByteLevel":
+        raise LoadError(
+            f"{folder}: its tokenizer is no byte-level BPE but {described['model']['type']}, which "
+            f"Titer does not write. {CHECKOUT}"
+        )
+    patterns = [part["pattern"].get("Regex") for part in parts if part["type"] == "Split"]
+    pattern = patterns[0] if len(patterns) == 1 else None
+    splits = bool(patterns) != bool(parts[-1].get("use_regex"))  # one of the two, not both
+    name = PRE_TOKENIZERS.get((pattern, bool(described["model"].get("ignore_merges"))))
+    if name is None or not splits or len(parts) > 2:
+        raise LoadError(
+            f"{folder}: its tokenizer splits text in a way that has no known name in llama.cpp "
+            f"({str(pattern)[:40]}). {CHECKOUT}"
+        )
+    return name
