@@ -9,7 +9,7 @@ import pytest
 from tests import small_models
 from tests.export import fine_tunes
 from titer import files
-from titer.cli.export import GGUF_TYPES
+from titer.cli.export_models import GGUF_TYPES
 from titer.export.gguf_model import TYPES
 from titer.export.source import weights_sha256
 

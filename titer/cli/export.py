@@ -2,6 +2,7 @@
 
 titer export merged qlora                 safetensors that need no PEFT
 titer export gguf qlora --type q8_0       for llama.cpp; --adapter keeps base and adapter apart
+titer export ollama qlora                 the same with a Modelfile
 titer export lm-eval                      the closed questions for lm-evaluation-harness
 """
 
@@ -9,9 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-ARMS = ("qlora", "full")
-GGUF_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0")
-"""Named here as well, so that --help loads no library; a test keeps them equal."""
+from titer.cli import export_models
 
 
 def add(commands: Any) -> None:
@@ -23,7 +22,7 @@ def add(commands: Any) -> None:
         "is asked the fixed prompts beside the evaluated model. Example: titer export gguf qlora",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True)
-    _add_models(verbs)
+    export_models.add(verbs)
     text = "tasks, data and README for lm-evaluation-harness, so that anyone can re-check figures"
     verb = verbs.add_parser("lm-eval", help=text, description=text)
     verb.add_argument("--out", type=Path, help="folder to write; default: exports/lm_eval")
@@ -48,121 +47,6 @@ def add(commands: Any) -> None:
         help="with --compare: a closed.jsonl; default: results/base/closed.jsonl",
     )
     verb.set_defaults(run=lm_eval)
-
-
-def _add_models(verbs: Any) -> None:
-    text = "base and adapter as one folder of safetensors"
-    verb = verbs.add_parser("merged", help=text, description=f"{text}.")
-    _add_arm(verb)
-    verb.set_defaults(run=merged)
-    text = "a GGUF file for llama.cpp, and what is built on it"
-    verb = verbs.add_parser("gguf", help=text, description=f"{text}.")
-    _add_arm(verb)
-    verb.add_argument(
-        "--type",
-        choices=GGUF_TYPES,
-        default="f16",
-        help="number format of the matrices; default: f16",
-    )
-    verb.add_argument(
-        "--adapter", action="store_true", help="base and adapter as two files, not merged"
-    )
-    verb.set_defaults(run=gguf)
-
-
-def _add_arm(verb: Any) -> None:
-    verb.add_argument("arm", choices=ARMS, help="which fine-tune")
-    verb.add_argument(
-        "--onto",
-        choices=("trained", "downloaded"),
-        default="trained",
-        help="base that the adapter is added to: the 4-bit one it was trained on and measured with "
-        "(default), or the one as downloaded, which answers differently",
-    )
-
-
-def merged(arguments: argparse.Namespace) -> None:
-    """Write the merged model.
-
-    Raises:
-        TiterError: there is no such fine-tune, or it cannot be loaded.
-    """
-    from titer.export import exporting
-
-    source = _source(arguments.arm)
-    out = _folder(arguments, "merged")
-    as_trained = arguments.onto == "trained"
-    _print(exporting.merged(source, out, _asked(source), as_trained=as_trained))
-
-
-def gguf(arguments: argparse.Namespace) -> None:
-    """Write the model, or base and adapter, for llama.cpp.
-
-    Raises:
-        TiterError: there is no such fine-tune, or its architecture is not one that Titer writes.
-    """
-    from titer.export import exporting, gguf_model
-
-    source = _source(arguments.arm)
-    gguf_model.check(source.base)
-    write = exporting.gguf_adapter if arguments.adapter else exporting.gguf
-    name = f"gguf-{'adapter-' if arguments.adapter else ''}{arguments.type}"
-    out = _folder(arguments, name)
-    options = {"number_format": arguments.type, "as_trained": arguments.onto == "trained"}
-    _print(write(source, out, _asked(source), **options))
-
-
-def _settings() -> tuple[dict[str, str], Any]:
-    from titer import runner
-
-    choices, values = runner.load_params()
-    return choices, runner.typed(runner.merge(choices, values))
-
-
-def _source(arm: str) -> Any:
-    from titer import runner
-    from titer.export import source
-
-    _, config = _settings()
-    return source.find(
-        runner.ROOT,
-        arm,
-        dtype=config.model.dtype,
-        precision=config.hardware.precision,
-        device=config.hardware.device,
-    )
-
-
-def _folder(arguments: argparse.Namespace, name: str) -> Path:
-    from titer import runner
-
-    other = "" if arguments.onto == "trained" else f"-{arguments.onto}"
-    return runner.ROOT / "exports" / str(arguments.arm) / f"{name}{other}"
-
-
-def _asked(source: Any) -> Any:
-    """The evaluated model's answers to the domain's open questions."""
-    from titer import runner
-    from titer.evaluation import questions
-    from titer.export import exporting
-
-    choices, config = _settings()
-    path = runner.ROOT / "data" / "benchmark" / choices["domain"] / "open.jsonl"
-    texts = [question.question for question in questions.load_questions(path)]
-    return exporting.ask_evaluated(source, texts, config.model.think)
-
-
-def _print(done: Any) -> None:
-    from titer import runner
-
-    print(done.folder.relative_to(runner.ROOT))
-    found = done.parity
-    print(
-        f"same likeliest token at {found.top1_agreement:.1%} of {found.n_positions} positions, "
-        f"divergence {found.mean_kl:.1e} nats, {found.same_answers} of {found.n_prompts} answers "
-        "equal"
-    )
-    print(f"not evaluated: {done.not_evaluated}" if done.not_evaluated else "evaluated")
 
 
 def lm_eval(arguments: argparse.Namespace) -> None:

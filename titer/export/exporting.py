@@ -14,6 +14,7 @@ from titer import files
 from titer.config import Device, Think
 from titer.errors import NotFound
 from titer.export import gguf_model, parity
+from titer.export.gguf_model import ADAPTER, BASE, MODEL
 from titer.export.landing import landing
 from titer.export.llama_cpp import Engine
 from titer.export.parity import Asked, Parity
@@ -23,7 +24,6 @@ from titer.modeling.generation import end_token_ids
 from titer.modeling.next_tokens import NextTokens
 
 RECORD = "export.json"
-MODEL, BASE, ADAPTER = "model.gguf", "base.gguf", "adapter.gguf"
 N_PROMPTS = 32
 """Questions that both models are asked, the first of the domain's open ones."""
 
@@ -78,13 +78,23 @@ def merged(source: Source, out: Path, fixed: Fixed, *, as_trained: bool) -> Expo
         return NextTokens(loading.load_model(folder, dtype=source.dtype, device=Device.cpu))
 
     about = {"kind": "merged", "number_format": str(source.dtype), "as_trained": as_trained}
-    return _export(source, out, fixed, about, write)
+    return _export(source, out, fixed, about, write, {})
 
 
 def gguf(
-    source: Source, out: Path, fixed: Fixed, *, number_format: str, as_trained: bool
+    source: Source,
+    out: Path,
+    fixed: Fixed,
+    *,
+    number_format: str,
+    as_trained: bool,
+    beside: Mapping[str, str] | None = None,
 ) -> Exported:
-    """The merged model as one GGUF file, asked through llama.cpp."""
+    """The merged model as one GGUF file, asked through llama.cpp.
+
+    Args:
+        beside: name -> text of files that go into the same folder.
+    """
 
     def write(folder: Path) -> Asked:
         _merge(source, folder / "merged", as_trained=as_trained)
@@ -95,13 +105,22 @@ def gguf(
         return Engine(path, context=fixed.context, end=min(fixed.ends))
 
     about = {"kind": "gguf", "number_format": number_format, "as_trained": as_trained}
-    return _export(source, out, fixed, about, write)
+    return _export(source, out, fixed, about, write, beside or {})
 
 
 def gguf_adapter(
-    source: Source, out: Path, fixed: Fixed, *, number_format: str, as_trained: bool
+    source: Source,
+    out: Path,
+    fixed: Fixed,
+    *,
+    number_format: str,
+    as_trained: bool,
+    beside: Mapping[str, str] | None = None,
 ) -> Exported:
     """The adapter as a GGUF file beside that of its base, asked together through llama.cpp.
+
+    Args:
+        beside: name -> text of files that go into the same folder.
 
     Raises:
         NotFound: the fine-tune is no adapter.
@@ -120,7 +139,7 @@ def gguf_adapter(
         return Engine(base, adapter=low_rank, context=fixed.context, end=min(fixed.ends))
 
     about = {"kind": "gguf_adapter", "number_format": number_format, "as_trained": as_trained}
-    return _export(source, out, fixed, about, write)
+    return _export(source, out, fixed, about, write, beside or {})
 
 
 def _merge(source: Source, folder: Path, *, as_trained: bool) -> None:
@@ -134,9 +153,12 @@ def _export(
     fixed: Fixed,
     about: Mapping[str, Any],
     write: Callable[[Path], Asked],
+    beside: Mapping[str, str],
 ) -> Exported:
     with landing(out) as folder:
         folder.mkdir()
+        for name, text in beside.items():
+            files.write_text(folder / name, text)
         found = parity.compare(fixed.references, write(folder), fixed.ends)
         names = sorted(path.name for path in folder.iterdir())
         reason = source.not_evaluated() or found.reason()

@@ -21,6 +21,8 @@ from titer.export.gguf_weights import Array, Stored
 from titer.export.landing import landing
 from titer.modeling.weights import weight_files
 
+MODEL, BASE, ADAPTER = "model.gguf", "base.gguf", "adapter.gguf"
+"""Names in an export: merged, or base and adapter."""
 TYPES = {
     "f32": "ALL_F32", "f16": "MOSTLY_F16", "bf16": "MOSTLY_BF16", "q8_0": "MOSTLY_Q8_0",
     "q5_0": "MOSTLY_Q5_0", "q4_0": "MOSTLY_Q4_0",
