@@ -135,8 +135,3 @@ def test_a_text_that_would_end_its_quotes_is_refused(folder: Path) -> None:
         ollama.for_model(
             folder, "none", adapter=False, parameters=parameters, system='a """ b', licence="x"
         )
-
-
-def test_nothing_goes_without_a_licence(folder: Path) -> None:
-    with pytest.raises(DataError, match="no LICENSE file, and no export goes without one"):
-        ollama.licence(folder)

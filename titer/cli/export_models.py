@@ -1,4 +1,4 @@
-"""The verbs of `titer export` that take a fine-tune: merged, gguf, ollama."""
+"""The verbs of `titer export` that take a fine-tune: merged, gguf, ollama, huggingface."""
 
 import argparse
 from pathlib import Path
@@ -30,6 +30,10 @@ def add(verbs: Any) -> None:
         help="sampling: as in the benchmark (default), or livelier",
     )
     other.set_defaults(run=ollama)
+    text = "weights, model card and licence in one folder, ready to push to the Hugging Face hub"
+    hub_verb = verbs.add_parser("huggingface", help=text, description=f"{text}.")
+    hub_verb.add_argument("arm", choices=ARMS, help="which fine-tune")
+    hub_verb.set_defaults(run=huggingface)
     for one in (verb, other):
         _add_gguf(one)
 
@@ -93,6 +97,7 @@ def ollama(arguments: argparse.Namespace) -> None:
     from titer import runner
     from titer.export import gguf_model
     from titer.export import ollama as target
+    from titer.export.source import licence_text
 
     source = _source(arguments.arm)
     gguf_model.check(source.base)
@@ -108,9 +113,36 @@ def ollama(arguments: argparse.Namespace) -> None:
         adapter=arguments.adapter,
         parameters=sampling,
         system=arguments.system,
-        licence=target.licence(runner.ROOT / "models" / "base"),
+        licence=licence_text(runner.ROOT / "models" / "base"),
     )
     _write_gguf(arguments, source, "ollama", {target.MODELFILE: text})
+
+
+def huggingface(arguments: argparse.Namespace) -> None:
+    """Write the folder and print the command that pushes it.
+
+    Raises:
+        TiterError: there is no such fine-tune, or the card or the licence stands in the way.
+    """
+    from titer import runner
+    from titer.export import exporting, hub_folder
+    from titer.export.source import licence_text
+
+    source = _source(arguments.arm)
+    _, config = _settings()
+    card = runner.ROOT / "reports" / f"model_card_{arguments.arm}.md"
+    hub_folder.check(source, card)
+    model = config.model
+    done = exporting.hub(
+        source,
+        runner.ROOT / "exports" / arguments.arm / "huggingface",
+        _asked(source),
+        card=card,
+        licence=licence_text(runner.ROOT / "models" / "base"),
+        base=(model.repo_id, model.revision) if model.repo_id else None,
+    )
+    _print(done)
+    print(f"push it: hf upload OWNER/NAME {done.folder.relative_to(runner.ROOT)}")
 
 
 def _write_gguf(

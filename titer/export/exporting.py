@@ -6,14 +6,14 @@ hash to and whether it may be called evaluated. The same weights give the same b
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from titer import files
 from titer.config import Device, Think
 from titer.errors import NotFound
-from titer.export import gguf_model, parity
+from titer.export import gguf_model, hub_folder, parity
 from titer.export.gguf_model import ADAPTER, BASE, MODEL
 from titer.export.landing import landing
 from titer.export.llama_cpp import Engine
@@ -140,6 +140,27 @@ def gguf_adapter(
 
     about = {"kind": "gguf_adapter", "number_format": number_format, "as_trained": as_trained}
     return _export(source, out, fixed, about, write, beside or {})
+
+
+def hub(
+    source: Source,
+    out: Path,
+    fixed: Fixed,
+    *,
+    card: Path,
+    licence: str,
+    base: tuple[str, str | None] | None,
+) -> Exported:
+    """The weights as they were evaluated, with card and licence; see `hub_folder.write`."""
+
+    def write(folder: Path) -> Asked:
+        hub_folder.write(source, card, licence, folder, base=base)
+        is_adapter = source.adapter is not None
+        written = replace(source, adapter=folder) if is_adapter else replace(source, base=folder)
+        return NextTokens(written.load())
+
+    about = {"kind": "hub", "number_format": "as trained", "as_trained": True}
+    return _export(source, out, fixed, about, write, {})
 
 
 def _merge(source: Source, folder: Path, *, as_trained: bool) -> None:

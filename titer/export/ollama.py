@@ -242,15 +242,3 @@ def evaluated(settings: GenerationSettings, *, seed: int, max_length: int) -> di
         "num_predict": settings.max_new_tokens,
         "num_ctx": max_length + settings.max_new_tokens,
     }
-
-
-def licence(folder: Path) -> str:
-    """The licence text of a model folder.
-
-    Raises:
-        DataError: there is none.
-    """
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name.lower().startswith(("license", "licence")):
-            return path.read_text(encoding="utf-8")
-    raise DataError(f"{folder}: no LICENSE file, and no export goes without one. Put it there")

@@ -10,7 +10,7 @@ from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype
-from titer.errors import LoadError, NotFound
+from titer.errors import DataError, LoadError, NotFound
 from titer.modeling import loading
 from titer.modeling.weights import is_encoder_decoder
 
@@ -96,3 +96,15 @@ def weights_sha256(folder: Path) -> str:
     """Hash over a folder's safetensors, as run.json names models by it."""
     hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
     return files.sha256_text("".join(hashes))
+
+
+def licence_text(folder: Path) -> str:
+    """The licence text of a model folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.lower().startswith(("license", "licence")):
+            return path.read_text(encoding="utf-8")
+    raise DataError(f"{folder}: no LICENSE file, and no export goes without one. Put it there")
