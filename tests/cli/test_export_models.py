@@ -99,5 +99,12 @@ def test_another_architecture_is_refused_before_anything_is_asked(project: Any) 
     assert not (project.root / "exports").exists()
 
 
+def test_a_full_fine_tune_has_no_adapter(project: Any, models: Path) -> None:
+    shutil.copytree(models / "base", project.root / "models" / "full")
+    done = project.titer("export", "gguf", "full", "--adapter")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith("models/full: a full fine-tune has no adapter. Leave --adapter out\n")
+
+
 def test_the_command_names_the_number_formats_of_the_writer() -> None:
     assert tuple(TYPES) == GGUF_TYPES

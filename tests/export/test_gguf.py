@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
+from tests import small_models
 from tests.export import fine_tunes
 from titer import files
 from titer.errors import LoadError, NotFound
-from titer.export import gguf_model, parity
+from titer.export import gguf_model, gguf_vocabulary, parity
+from titer.export.gguf_vocabulary import NFC, PRE_TOKENIZERS
 from titer.export.llama_cpp import Engine
 from titer.modeling import loading
 from titer.modeling.next_tokens import NextTokens
 
 WRITTEN = ("Llama", "Mistral", "Qwen2", "Qwen3")
 CONTEXT = 256
+N_LETTERS = 5 + 256
+"""Special tokens and bytes, the first ids of the small tokenizers."""
 ENDS = {2}
 LLAMA3 = {
     "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
@@ -32,6 +36,14 @@ OTHER_PATTERN = {
     "pretokenizers": [
         {"type": "Split", "pattern": {"Regex": "\\d+"}, "behavior": "Isolated", "invert": False},
         {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+    ],
+}
+
+DIGITS = {
+    "type": "Sequence",
+    "pretokenizers": [
+        {"type": "Digits", "individual_digits": True},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
     ],
 }
 
@@ -73,6 +85,43 @@ def test_llama_cpp_splits_texts_as_the_tokenizer(
     engine, tokenizer = Engine(path, context=CONTEXT, end=2), loading.load_tokenizer(bases[name])
     for text in fine_tunes.TEXTS:
         assert engine.tokenize(text) == tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def splitting(model: dict[str, Any], pattern: str | None, *, whole_words: bool) -> dict[str, Any]:
+    """Entries of a tokenizer.json whose few merges show how the text was split before them."""
+    letters = {token: i for token, i in model["vocab"].items() if i < N_LETTERS}
+    pairs = [["1", "2"], ["3", "4"], ["12", "34"], ["(", "I"], ["Ċ", "Ċ"], ["'", "T"], ["Ġ", "Ġ"]]
+    words = [*("".join(pair) for pair in pairs), "lupus"]
+    vocab = letters | {word: N_LETTERS + i for i, word in enumerate(words)}
+    byte_level = {
+        "type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False,
+        "use_regex": pattern is None,
+    }  # fmt: skip
+    split = {
+        "type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False
+    }  # fmt: skip
+    parts = [byte_level] if pattern is None else [split, byte_level]
+    return {
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": parts},
+        "normalizer": NFC,
+        "model": model | {"vocab": vocab, "merges": pairs, "ignore_merges": whole_words},
+    }
+
+
+def test_each_known_way_of_splitting_is_llama_cpps(bases: dict[str, Path], tmp_path: Path) -> None:
+    model = files.read_json(bases["Qwen3"] / "tokenizer.json")["model"]
+    texts = ["x(IgG) 12345 don'T\n\n  lupus", *fine_tunes.TEXTS]
+    found = {}
+    for (pattern, whole_words), name in PRE_TOKENIZERS.items():
+        values = splitting(model, pattern, whole_words=whole_words)
+        folder = edited(bases["Qwen3"], tmp_path / name, "tokenizer.json", **values)
+        assert gguf_vocabulary.read(folder, small_models.VOCAB).pre == name
+        path = gguf_model.write_model(folder, tmp_path / f"{name}.gguf", number_format="f16")
+        engine, tokenizer = Engine(path, context=CONTEXT, end=2), loading.load_tokenizer(folder)
+        ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        assert [engine.tokenize(text) for text in texts] == ids
+        found[name] = tuple(ids[0])
+    assert len(set(found.values())) == len(PRE_TOKENIZERS), "the texts do not tell them apart"
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -217,8 +266,10 @@ def test_what_is_not_written_is_refused_in_one_line(
     [
         ("pre_tokenizer", {"type": "Whitespace"}, "is no byte-level BPE but BPE"),
         ("pre_tokenizer", OTHER_PATTERN, r"no known name in llama.cpp (\d+)"),
+        ("pre_tokenizer", DIGITS, "no known name in llama.cpp (Digits then ByteLevel)"),
+        ("normalizer", {"type": "Lowercase"}, "no known name in llama.cpp (None)"),
     ],
-    ids=["no byte-level", "another pattern"],
+    ids=["no byte-level", "another pattern", "digits", "lower case"],
 )
 def test_a_tokenizer_without_a_name_in_llama_cpp_is_refused(
     key: str, value: Any, text: str, bases: dict[str, Path], tmp_path: Path

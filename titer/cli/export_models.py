@@ -81,11 +81,7 @@ def gguf(arguments: argparse.Namespace) -> None:
     Raises:
         TiterError: there is no such fine-tune, or its architecture is not one that Titer writes.
     """
-    from titer.export import gguf_model
-
-    source = _source(arguments.arm)
-    gguf_model.check(source.base)
-    _write_gguf(arguments, source, "gguf", {})
+    _write_gguf(arguments, _checked(arguments), "gguf", {})
 
 
 def ollama(arguments: argparse.Namespace) -> None:
@@ -95,12 +91,10 @@ def ollama(arguments: argparse.Namespace) -> None:
         TiterError: as for gguf, or the chat template or the licence stands in the way.
     """
     from titer import runner
-    from titer.export import gguf_model
     from titer.export import ollama as target
     from titer.export.source import licence_text
 
-    source = _source(arguments.arm)
-    gguf_model.check(source.base)
+    source = _checked(arguments)
     _, config = _settings()
     sampling = target.evaluated(
         config.model.generation, seed=config.seed, max_length=config.model.max_length
@@ -143,6 +137,16 @@ def huggingface(arguments: argparse.Namespace) -> None:
     )
     _print(done)
     print(f"push it: hf upload OWNER/NAME {done.folder.relative_to(runner.ROOT)}")
+
+
+def _checked(arguments: argparse.Namespace) -> Any:
+    """The fine-tune, once it is known that GGUF has a place for it."""
+    from titer.export import exporting, gguf_model
+
+    source = _source(arguments.arm)
+    adapter = exporting.needed_adapter(source) if arguments.adapter else None
+    gguf_model.check(source.base, adapter)
+    return source
 
 
 def _write_gguf(

@@ -125,9 +125,7 @@ def gguf_adapter(
     Raises:
         NotFound: the fine-tune is no adapter.
     """
-    adapter = source.adapter
-    if adapter is None:
-        raise NotFound(f"{source.base}: a full fine-tune has no adapter. Leave --adapter out")
+    adapter = needed_adapter(source)
 
     def write(folder: Path) -> Asked:
         merging.check_tokenizer(source.base, adapter)
@@ -140,6 +138,17 @@ def gguf_adapter(
 
     about = {"kind": "gguf_adapter", "number_format": number_format, "as_trained": as_trained}
     return _export(source, out, fixed, about, write, beside or {})
+
+
+def needed_adapter(source: Source) -> Path:
+    """The adapter's folder.
+
+    Raises:
+        NotFound: the fine-tune is no adapter.
+    """
+    if source.adapter is None:
+        raise NotFound(f"{source.base}: a full fine-tune has no adapter. Leave --adapter out")
+    return source.adapter
 
 
 def hub(

@@ -46,15 +46,20 @@ class _Planned:
     values: Callable[[], Array]
 
 
-def check(folder: Path) -> None:
-    """Refuse what `write_model` would, before any weights are read.
+def check(folder: Path, adapter: Path | None = None) -> None:
+    """Refuse what `write_model` and `write_adapter` would, before any weights are read.
 
     Raises:
-        LoadError: the architecture, a tensor or the tokenizer is not one that Titer writes.
+        LoadError: the architecture, a tensor, the tokenizer or the adapter is not one that Titer
+            writes.
+        NotFound: there is no safetensors adapter in the folder.
     """
     header = gguf_header.read(folder)
     gguf_vocabulary.read(folder, header.vocab_size)
     _model_tensors(folder, header)
+    if adapter is not None:
+        _adapter_config(adapter)
+        _adapter_tensors(adapter / "adapter_model.safetensors", header)
 
 
 def write_model(folder: Path, out: Path, *, number_format: str) -> Path:

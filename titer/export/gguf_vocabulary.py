@@ -23,7 +23,8 @@ PRE_TOKENIZERS = {
 }
 """(pattern that splits the text, whether whole words skip the merges) -> llama.cpp's name. Without
 a pattern, ByteLevel splits by GPT-2's."""
-
+NFC = {"type": "NFC"}
+"""The one normalizer that is passed over, as llama.cpp does: composed text is not changed by it."""
 
 CHECKOUT = (
     "Convert it with a checkout of llama.cpp: python convert_hf_to_gguf.py FOLDER --outfile MODEL"
@@ -83,19 +84,32 @@ def read(folder: Path, size: int) -> Vocabulary:
 def _pre_tokenizer(folder: Path, described: Mapping[str, Any]) -> str:
     """llama.cpp's name for the way in which text is split before the merges."""
     whole = described.get("pre_tokenizer") or {}
-    parts = whole.get("pretokenizers", [whole])
-    if described["model"]["type"] != "BPE" or parts[-1].get("type") != "ByteLevel":
+    *before, last = whole.get("pretokenizers", [whole])
+    if described["model"]["type"] != "BPE" or last.get("type") != "ByteLevel":
         raise LoadError(
             f"{folder}: its tokenizer is no byte-level BPE but {described['model']['type']}, which "
             f"Titer does not write. {CHECKOUT}"
         )
-    patterns = [part["pattern"].get("Regex") for part in parts if part["type"] == "Split"]
-    pattern = patterns[0] if len(patterns) == 1 else None
-    splits = bool(patterns) != bool(parts[-1].get("use_regex"))  # one of the two, not both
+    pattern = _pattern(before, last)
     name = PRE_TOKENIZERS.get((pattern, bool(described["model"].get("ignore_merges"))))
-    if name is None or not splits or len(parts) > 2:
+    if name is None or (described.get("normalizer") or NFC) != NFC:
         raise LoadError(
             f"{folder}: its tokenizer splits text in a way that has no known name in llama.cpp "
             f"({str(pattern)[:40]}). {CHECKOUT}"
         )
     return name
+
+
+def _pattern(before: list[dict[str, Any]], last: Mapping[str, Any]) -> str | None:
+    """What splits the text: one pattern, null for GPT-2's, or words that no table holds."""
+    if not before and last.get("use_regex") and not last.get("add_prefix_space"):
+        return None
+    if len(before) == 1 and before[0] == _split(before[0]) and not last.get("use_regex"):
+        return str(before[0]["pattern"]["Regex"])
+    return " then ".join(str(part["type"]) for part in [*before, last])
+
+
+def _split(part: Mapping[str, Any]) -> dict[str, Any]:
+    """The only form of splitting at a pattern that llama.cpp has."""
+    pattern = {"Regex": (part.get("pattern") or {}).get("Regex")}
+    return {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}

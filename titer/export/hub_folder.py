@@ -61,9 +61,9 @@ def write(
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, out / name)
     else:
-        name, revision = base or (None, None)
         config = files.read_json(folder / ADAPTER_CONFIG)
-        known = {"base_model_name_or_path": name, "revision": revision}
+        repository, revision = base or (None, None)
+        known = {"base_model_name_or_path": repository, "revision": revision}
         files.write_json(out / ADAPTER_CONFIG, config | known)
     files.write_text(out / "LICENSE", licence)
     files.write_text(out / CARD, card.read_text(encoding="utf-8"))
