@@ -124,6 +124,57 @@ def test_each_known_way_of_splitting_is_llama_cpps(bases: dict[str, Path], tmp_p
     assert len(set(found.values())) == len(PRE_TOKENIZERS), "the texts do not tell them apart"
 
 
+def sentencepiece(folder: Path) -> None:
+    """Give a model folder a tokenizer of Mistral 7B's form, trained on the pretraining text."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<unk>", "<s>", "</s>"]
+    as_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
+    trained = Tokenizer(models.BPE())
+    space = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    trained.normalizer = normalizers.Sequence(space)
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, max_token_length=8, initial_alphabet=["\n"], show_progress=False
+    )
+    prose = (small_models.ROOT / "data" / "pretraining" / "prose.txt").read_text().splitlines()
+    trained.train_from_iterator([line for line in prose if line][:60], trainer)
+    pieces = sorted(trained.get_vocab().items(), key=lambda pair: pair[1])
+    vocab = {t: i for i, t in enumerate([*special, *as_bytes, *(t for t, _ in pieces)])}
+    # every way in which a piece can be put together, as Mistral's own file lists them
+    merges = [
+        (token[:cut], token[cut:])
+        for token, _ in pieces
+        for cut in range(1, len(token))
+        if token[:cut] in vocab and token[cut:] in vocab
+    ]
+    model = models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    made = Tokenizer(model)
+    made.normalizer = normalizers.Sequence(space)
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback()])
+    whole = PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    )
+    whole.chat_template = "{% for m in messages %}[INST] {{ m['content'] }} [/INST]{% endfor %}"
+    whole.save_pretrained(folder)
+
+
+def test_a_tokenizer_of_sentencepieces_kind_is_llama_cpps(
+    bases: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(bases["Mistral"], tmp_path / "m"))
+    sentencepiece(folder)
+    assert gguf_vocabulary.read(folder, small_models.VOCAB).model == "llama"
+    path = gguf_model.write_model(folder, tmp_path / "m.gguf", number_format="f16")
+    engine, tokenizer = Engine(path, context=CONTEXT, end=2), loading.load_tokenizer(folder)
+    prose = (small_models.ROOT / "data" / "pretraining" / "prose.txt").read_text()
+    texts = [*fine_tunes.TEXTS, *fine_tunes.QUESTIONS, *prose.split("\n\n")[60:80], "[INST] a</s>b"]
+    for text in texts:
+        assert engine.tokenize(text) == tokenizer(text, add_special_tokens=False)["input_ids"]
+    found = compared(in_process(folder), folder, engine)
+    assert found.same_answers == found.n_prompts
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_an_adapter_beside_its_base_answers_as_in_peft(
     name: str, bases: dict[str, Path], tmp_path: Path

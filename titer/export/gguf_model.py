@@ -127,11 +127,15 @@ def _write_type(writer: Any, number_format: str) -> None:
 
 
 def _write_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
-    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_model(vocabulary.model)
     writer.add_tokenizer_pre(vocabulary.pre)
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_types(vocabulary.kinds)
-    writer.add_token_merges(vocabulary.merges)
+    if vocabulary.model == "gpt2":
+        writer.add_token_merges(vocabulary.merges)
+    else:
+        writer.add_token_scores(vocabulary.scores)
+        writer.add_add_space_prefix(True)
     for name, token in vocabulary.special.items():
         getattr(writer, f"add_{name}_token_id")(token)
     writer.add_add_bos_token(vocabulary.adds_bos)
