@@ -154,13 +154,13 @@ def _write_gguf(
 ) -> None:
     from titer.export import exporting
 
-    write = exporting.gguf_adapter if arguments.adapter else exporting.gguf
-    done = write(
+    done = exporting.gguf(
         source,
         _folder(arguments, f"{kind}-{'adapter-' if arguments.adapter else ''}{arguments.type}"),
         _asked(source),
         number_format=arguments.type,
         as_trained=arguments.onto == "trained",
+        adapter=arguments.adapter,
         beside=beside,
     )
     _print(done)

@@ -88,55 +88,36 @@ def gguf(
     *,
     number_format: str,
     as_trained: bool,
+    adapter: bool = False,
     beside: Mapping[str, str] | None = None,
 ) -> Exported:
-    """The merged model as one GGUF file, asked through llama.cpp.
+    """GGUF for llama.cpp, asked through it: the merged model, or base and adapter apart.
 
     Args:
-        beside: name -> text of files that go into the same folder.
-    """
-
-    def write(folder: Path) -> Asked:
-        _merge(source, folder / "merged", as_trained=as_trained)
-        path = gguf_model.write_model(
-            folder / "merged", folder / MODEL, number_format=number_format
-        )
-        shutil.rmtree(folder / "merged")
-        return Engine(path, context=fixed.context, end=min(fixed.ends))
-
-    about = {"kind": "gguf", "number_format": number_format, "as_trained": as_trained}
-    return _export(source, out, fixed, about, write, beside or {})
-
-
-def gguf_adapter(
-    source: Source,
-    out: Path,
-    fixed: Fixed,
-    *,
-    number_format: str,
-    as_trained: bool,
-    beside: Mapping[str, str] | None = None,
-) -> Exported:
-    """The adapter as a GGUF file beside that of its base, asked together through llama.cpp.
-
-    Args:
+        number_format: of the merged model or the base, see `gguf_model.TYPES`.
+        as_trained: see `titer.modeling.merging.merge`.
+        adapter: two files, to be loaded together.
         beside: name -> text of files that go into the same folder.
 
     Raises:
-        NotFound: the fine-tune is no adapter.
+        NotFound: two files are wanted of a fine-tune that is no adapter.
     """
-    adapter = needed_adapter(source)
+    low_rank = needed_adapter(source) if adapter else None
 
     def write(folder: Path) -> Asked:
-        merging.check_tokenizer(source.base, adapter)
-        bare = folder / "bare"
-        merging.merge(source.base, None, bare, dtype=source.dtype, as_trained=as_trained)
-        base = gguf_model.write_model(bare, folder / BASE, number_format=number_format)
-        shutil.rmtree(bare)
-        low_rank = gguf_model.write_adapter(adapter, source.base, folder / ADAPTER)
-        return Engine(base, adapter=low_rank, context=fixed.context, end=min(fixed.ends))
+        whole = folder / "safetensors"
+        _merge(source, whole, as_trained=as_trained, bare=adapter)
+        name = BASE if adapter else MODEL
+        model = gguf_model.write_model(whole, folder / name, number_format=number_format)
+        shutil.rmtree(whole)
+        path = low_rank and gguf_model.write_adapter(low_rank, source.base, folder / ADAPTER)
+        return Engine(model, adapter=path, context=fixed.context, end=min(fixed.ends))
 
-    about = {"kind": "gguf_adapter", "number_format": number_format, "as_trained": as_trained}
+    about = {
+        "kind": "gguf_adapter" if adapter else "gguf",
+        "number_format": number_format,
+        "as_trained": as_trained,
+    }
     return _export(source, out, fixed, about, write, beside or {})
 
 
@@ -172,9 +153,13 @@ def hub(
     return _export(source, out, fixed, about, write, {})
 
 
-def _merge(source: Source, folder: Path, *, as_trained: bool) -> None:
+def _merge(source: Source, folder: Path, *, as_trained: bool, bare: bool = False) -> None:
+    """Write the model, `bare` without its adapter."""
+    if bare and source.adapter is not None:  # merge checks the adapter that it adds
+        merging.check_tokenizer(source.base, source.adapter)
+    adapter = None if bare else source.adapter
     quantized = as_trained and source.quantized
-    merging.merge(source.base, source.adapter, folder, dtype=source.dtype, as_trained=quantized)
+    merging.merge(source.base, adapter, folder, dtype=source.dtype, as_trained=quantized)
 
 
 def _export(
