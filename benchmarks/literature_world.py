@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from benchmarks.gates import Gate as Gate
 from tests.standin import corpus, live
 from tests.standin.faults import Fault
 from tests.standin.live import Job
@@ -28,17 +29,6 @@ from titer.config import Config, DomainSettings
 CANARY = {"NCBI_EMAIL": "canary.owner@example.org", "NCBI_API_KEY": "c4n4ry0123456789abcdef"}
 SNAPSHOT = "2030-12-31"
 DOMAIN = DomainSettings("Stand-in", ["words"], ["all:words"], lexicon=[])
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One measured figure and its bound."""
-
-    gate: str
-    what: str
-    figure: str
-    bound: str
-    ok: bool
 
 
 @dataclass(frozen=True)

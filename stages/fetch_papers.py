@@ -9,9 +9,10 @@ and data card.
 import os
 from typing import Any
 
+from titer.config import ExampleSources
 from titer.evaluation import benchmark
 from titer.literature import files as papers_files
-from titer.runner import ROOT, Places, stage
+from titer.runner import ROOT, Places, lexicons, stage
 
 
 @stage(
@@ -22,6 +23,7 @@ from titer.runner import ROOT, Places, stage
         "excluded": "data/own/${domain}/excluded.txt",
         "documents": "data/own/${domain}/documents",
         "training": "data/own/${domain}/training",
+        "domains": "conf/domain",
         "generated": "data/own/${domain}/generated",
         "encoder": "data/own/encoder",
         "retractions": "data/own/retractions",
@@ -41,12 +43,13 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         cfg.papers,
         cfg.domain,
         sample=at.reads.sample,
-        own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own),
+        own=papers_files.own_path(cfg.papers.path, root=ROOT, own=at.reads.own) or at.reads.own,
         cache=at.home / cfg.papers.cache_dir,
         credentials=Credentials.from_environment(os.environ, at.home / ".env"),
         retractions=retractions.table_path(
             cfg.papers.retraction_watch.source, root=ROOT, own=at.reads.retractions
         ),
+        is_wanted=cfg.examples.sources != ExampleSources.own,
     )
     listed = excluded.read_excluded(at.reads.excluded)
     selected = select.select(collection.papers, cfg.examples, excluded=listed)
@@ -54,13 +57,14 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
     written = generated.gate(generated.read(at.reads.generated), unique.kept)
-    rows = own.read(at.reads.training, papers=selected.kept, excluded=listed)
-    rows.log()
-    texts = documents.read(
+    rows = own.read_wanted(
+        at.reads.training, cfg.examples.sources, papers=selected.kept, excluded=listed,
+        domain=at.choices["domain"], words_of=lexicons(at.reads.domains),
+    )  # fmt: skip
+    texts = documents.read_wanted(
         at.reads.documents, cfg.examples, deduplicate=dedupe.deduplicate,
         papers=collection.papers, rejected=selected.rejected, excluded=listed,
     )  # fmt: skip
-    texts.log()
     encoder = papers_files.own_path(
         cfg.examples.encoder, root=ROOT, own=at.reads.encoder, key="examples.encoder"
     )
@@ -77,21 +81,12 @@ def fetch_papers(cfg: Any, at: Places) -> None:
         threshold=cfg.examples.encoder_threshold,
     )
     built.counts.update(rows.outcome([*built.train, *built.validation], built.removed))
+    lists = {"rejected": selected.rejected, "duplicate": unique.duplicates}
     counts = folder.write(
-        at.writes.papers,
-        papers=unique.kept,
-        copies=copies,
-        built=built,
-        ids=collection.ids,
-        lists={
-            "skipped": collection.skipped,
-            "rejected": selected.rejected,
-            "duplicate": unique.duplicates,
-        },
-        settings=cfg.examples,
-        title=cfg.domain.title,
-        documents=texts,
-    )
+        at.writes.papers, papers=unique.kept, copies=copies, built=built, ids=collection.ids,
+        lists={"skipped": collection.skipped, **lists}, settings=cfg.examples,
+        title=cfg.domain.title, tags=cfg.domain.tags, wording=cfg.domain.wording, documents=texts,
+    )  # fmt: skip
     folder.log(counts)
 
 

@@ -17,7 +17,8 @@ ARMS = ("base", "qlora", "full")
 
 
 @stage(
-    uses=("plan", "score", "eval", "domain.title", "domain.lexicon"),
+    uses=("plan", "score", "eval", "domain.title", "domain.lexicon", "domain.entities",
+          "domain.wording"),
     reads={
         **{f"{arm}_{name.split('.')[0]}": f"results/{arm}/{name}"
            for arm in ARMS for name in ("answers.json", "closed.jsonl", "run.json")},
@@ -53,6 +54,8 @@ def score(cfg: Any, at: Places) -> None:
         eval=cfg.eval,
         domain_title=cfg.domain.title,
         lexicon=cfg.domain.lexicon,
+        entities=cfg.domain.entities,
+        wording=cfg.domain.wording,
         choices=at.choices,
         trials=vars(cfg.score.trials),
         root=ROOT,

@@ -15,6 +15,7 @@ PLUMBING = frozenset(
         "titer/plan.py",
         "titer/records.py",
         "titer/runner.py",
+        "titer/signals.py",
         "stages/__init__.py",
     }
 )

@@ -7,11 +7,12 @@ import pytest
 
 from tests.imports import ROOT, imported_files, imported_names
 
-FLOOR = {"records", "files", "errors", "config", "plan"}
+FLOOR = {"records", "files", "errors", "config", "plan", "signals"}
 MAY_IMPORT = {
     "records": set(),
     "files": {"errors"},
     "errors": set(),
+    "signals": set(),
     "config": {"errors"},
     "plan": {"config", "errors", "files"},
     "runner": set(),
@@ -23,9 +24,10 @@ MAY_IMPORT = {
     "report": {"evaluation"},
     "export": {"modeling", "examples", "evaluation"},
     "conversations": set(),
+    "registry": {"evaluation"},
     "cli": {
-        "runner", "literature", "examples", "modeling", "evaluation", "report", "export",
-        "conversations",
+        "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
+        "export", "conversations", "registry",
     },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
@@ -39,6 +41,7 @@ ONLY_IN = {
     ("torch", "peft", "trl", "bitsandbytes", "transformers"): (
         "titer/modeling/", "titer/training/", "titer/evaluation/answering.py",
     ),
+    ("gto", "scmrepo"): ("titer/registry/",),
     ("Bio", "arxiv"): ("titer/literature/",),
     ("sqlalchemy", "psycopg", "phonenumbers", "stdnum"): ("titer/conversations/",),
 }  # fmt: skip

@@ -5,6 +5,7 @@ import fnmatch
 import itertools
 import re
 import shlex
+import subprocess
 import tomllib
 
 import pytest
@@ -16,15 +17,14 @@ from titer.cli.main import parser as titer_parser
 from titer.errors import ConfigError
 
 PAGES = ("README.md", "CONTRIBUTING.md")
-DOCS = tuple(sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")))
-"""One page per task."""
+DOCS = tuple(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"<[a-z]+>")
 PATH = re.compile(r"[\w.*-]*(?:/[\w.*-]+)*/?")
 SUFFIXES = (".csv", ".html", ".json", ".jsonl", ".lock", ".md", ".py", ".toml", ".txt", ".yaml")
 PROGRAMS = ("dvc", "git", "make", "pip", "pre-commit", "pytest", "python", "titer")
-IN_OWN_FOLDERS = ("config.json",)
+IN_OWN_FOLDERS = ("config.json", "dataset_info.json", "rows.alpaca.jsonl")
 """Files that a reader brings."""
 
 
@@ -45,7 +45,7 @@ def spans(name: str) -> list[str]:
     return sorted(set(re.findall(r"`([^`\n]+)`", FENCE.sub("", page(name)))))
 
 
-COMMANDS = sorted({(name, line) for name in (*PAGES, *DOCS) for line in commands(name)})
+COMMANDS = sorted({(name, line) for name in PAGES + DOCS for line in commands(name)})
 
 
 # ---- one function per program: raises or asserts when the command would not run ---------------
@@ -91,10 +91,12 @@ def check_settings(settings: list[str]) -> None:
     """Compose every value of every setting: a choice that exists, a key of Config, in its range."""
     for setting in settings:
         key, _, values = setting.partition("=")
+        if key.startswith("hydra"):  # Hydra's own
+            continue
         if key == "sweep":
             assert (ROOT / "conf/sweep" / f"{values}.yaml").is_file(), f"no conf/sweep/{values}"
             continue
-        for value in values.split(","):
+        for value in [values] if values.startswith("[") else values.split(","):
             compose(key, value)
 
 
@@ -137,6 +139,13 @@ def check_source(words: list[str]) -> None:
 
 
 def check_git(words: list[str]) -> None:
+    if words[0] in ("commit", "push", "fetch"):
+        said = subprocess.run(["git", words[0], "-h"], capture_output=True, text=True)
+        usage = said.stdout + said.stderr
+        options = [word for word in words[1:] if word.startswith("-")]
+        unknown = [word for word in options if word not in usage.replace("[no-]", "").split()]
+        assert not unknown, f"git {words[0]} knows no {unknown}"
+        return
     assert words[:2] == ["checkout", "--"], f"git {words}"
     unknown = [path for path in words[2:] if not is_known(path)]
     assert not unknown, f"{unknown}: neither files here nor made by the pipeline"
@@ -146,10 +155,16 @@ def check_pre_commit(words: list[str]) -> None:
     assert words == ["install"] and (ROOT / ".pre-commit-config.yaml").is_file(), words
 
 
+def check_salloc(words: list[str]) -> None:
+    started = itertools.dropwhile(lambda word: word.startswith("--"), words)
+    program, *rest = started
+    CHECKS[program](rest)
+
+
 CHECKS = {
     "make": check_make, "titer": check_titer, "dvc": check_dvc, "python": check_python,
     "pip": check_pip, "pytest": check_pytest, "export": check_export, "source": check_source,
-    "git": check_git, "pre-commit": check_pre_commit,
+    "git": check_git, "pre-commit": check_pre_commit, "salloc": check_salloc,
 }  # fmt: skip
 
 
@@ -175,6 +190,7 @@ def test_a_command_would_run(name: str, line: str) -> None:
         "make reprö", "titer chek", "titer pin qwen4_8b", "dvc exp rum", "dvc repro train_lora",
         "dvc exp run -S model=qwen4_8b", "dvc exp run -S qlora.rank=4", "dvc exp run -S seed=x",
         "dvc exp run -S model.dtipe=float32", "git checkout -- reslts", "titer benchmark lok",
+        "git push --tag-all", "titer model registr autoimmune-qlora",
         "python -m stages.train_lora", "python -m stages.train_qlora qlora.epochs=1,0",
         "python -m stages.train_qlora --multirun sweep=lr", "pip install -e .[cuda]",
         "pytest tests/exampels", "export NCBI_MAIL=x", "source venv/bin/activate",
@@ -213,7 +229,7 @@ def paths(name: str) -> list[str]:
     return [span for span in found if PATH.fullmatch(PLACEHOLDER.sub("x", span))]
 
 
-@pytest.mark.parametrize("name", [*PAGES, *DOCS])
+@pytest.mark.parametrize("name", PAGES + DOCS)
 def test_every_path_in_backticks_exists_or_is_made(name: str) -> None:
     found = paths(name)
     assert len(found) > (10 if name in PAGES else 0)

@@ -111,6 +111,14 @@ class Keep(StrEnum):
     best = "best"
 
 
+class ExampleSources(StrEnum):
+    """What training rows are made from."""
+
+    papers = "papers"
+    own = "own"
+    both = "both"
+
+
 RECIPES = (
     "fact_question",
     "conclusion",
@@ -241,6 +249,10 @@ class ModelSettings:
         check(value is not None, f"model.{needed}", value, f"given when model.source={self.source}")
 
 
+LONGEST_PHRASE = 50
+"""Of a domain's wording, in characters."""
+
+
 @dataclass
 class DomainSettings:
     """conf/domain/<name>.yaml: what is searched and which words belong to the domain."""
@@ -253,6 +265,19 @@ class DomainSettings:
     """arXiv search terms in the syntax of its API."""
     lexicon: list[str]
     """Words that mark a text as belonging to the domain."""
+    entities: list[str]
+    """Relations whose answers are things, such as drugs: naming another subject's is counted."""
+    tags: list[str]
+    """Of the data card, as on the Hugging Face hub."""
+    wording: dict[str, str]
+    """Phrase of the report and the cards -> this domain's phrase, where theirs does not fit."""
+
+    def __post_init__(self) -> None:
+        """Check the phrases."""
+        longest = max(self.wording, key=len, default="")
+        # dvc.lock holds them as keys, and its writer wraps a long one into YAML that is none
+        check(len(longest) <= LONGEST_PHRASE, "domain.wording", longest,
+              f"phrases of at most {LONGEST_PHRASE} characters")  # fmt: skip
 
 
 @dataclass
@@ -350,7 +375,8 @@ class PapersSettings:
 
     source: PapersSource
     path: str | None
-    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom; below data/own."""
+    """files: a file or folder of PubMed XML (.xml, .xml.gz) or arXiv Atom below the domain's
+    data/own/<domain>/papers; null: all of that folder."""
     snapshot: str | None
     """live: a quoted date, YYYY-MM-DD; nothing newer is asked for. A new date fetches again."""
     offline: bool
@@ -372,10 +398,6 @@ class PapersSettings:
 
     def __post_init__(self) -> None:
         """Check ranges and that the keys fit the source."""
-        check(
-            self.source != PapersSource.files or self.path is not None,
-            "papers.path", self.path, "given when papers.source=files",
-        )  # fmt: skip
         check(
             self.source != PapersSource.live or self.snapshot is not None,
             "papers.snapshot", self.snapshot, "a quoted date when papers.source=live",
@@ -470,6 +492,10 @@ class ExamplesSettings:
 
     seed: int
     """Of the split and of the choice of wordings; independent of the top-level seed."""
+    sources: ExampleSources
+    """papers; own: the files below data/own/<domain> alone, no papers needed; both."""
+    mix: float | None
+    """Share of a user's own rows among the training rows, in (0, 1); null: as they come."""
     min_words: int
     """Abstracts with fewer words are rejected."""
     languages: list[str]
@@ -513,6 +539,9 @@ class ExamplesSettings:
         """Check ranges."""
         check_words("examples.recipes", self.recipes, RECIPES)
         check_words("examples.licences", self.licences, LICENCES)
+        check(self.mix is None or 0 < self.mix < 1, "examples.mix", self.mix, "null or in (0, 1)")
+        one = self.mix is not None and self.sources != ExampleSources.both
+        check(not one, "examples.mix", self.mix, f"null when examples.sources={self.sources}")
         for key in ("per_journal", "per_year"):
             check(getattr(self, key) >= 0, f"examples.{key}", getattr(self, key), "at least 0")
         check(0 < self.recipe_share <= 1, "examples.recipe_share", self.recipe_share, "in (0, 1]")
@@ -781,6 +810,8 @@ class SftSettings:
     keep: Keep = Keep.last
     replay: float = 0.0
     """Share of general text among the training rows."""
+    quantize: bool = True
+    """Whether the base under an adapter is in 4 bits; false, plain LoRA, is for comparisons."""
 
     @property
     def n_processes(self) -> int:

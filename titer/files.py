@@ -11,10 +11,12 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from titer.errors import DataError, FormatError
 
@@ -49,16 +51,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         DataError: it cannot be written; what was there before is still there.
     """
-    with writing(path):
-        _write_bytes(path, content)
+    with writing(path), _replacing(path) as file:
+        file.write(content)
 
 
-def _write_bytes(path: Path, content: bytes) -> None:
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside the path that takes its place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
@@ -66,6 +70,23 @@ def _write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def streaming(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write piece by piece, which takes its place when all is written.
+
+    A name ending in .gz is compressed, as `write_jsonl` does.
+
+    Raises:
+        DataError: it cannot be written; what was there before is still there.
+    """
+    with writing(path), _replacing(path) as file:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                yield cast(IO[bytes], packed)
+        else:
+            yield file
 
 
 def write_text(path: Path, text: str) -> None:
@@ -186,6 +207,24 @@ def rounded(value: Any, digits: int = 6) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(item, digits) for item in value]
     return value
+
+
+def reworded(text: str, wording: Mapping[str, str]) -> str:
+    """A page in the words of its domain: each phrase replaced once, the longest that fits first.
+
+    Args:
+        text: Markdown or HTML; in HTML a phrase may stand escaped.
+        wording: phrase -> what stands for it.
+    """
+    plain = {_in_html(old): _in_html(new) for old, new in wording.items()} | dict(wording)
+    if not plain:
+        return text
+    either = "|".join(re.escape(phrase) for phrase in sorted(plain, key=len, reverse=True))
+    return re.sub(either, lambda found: plain[found[0]], text)
+
+
+def _in_html(text: str) -> str:
+    return escape(text).replace("&#x27;", "&#39;")  # as jinja writes an apostrophe
 
 
 def without_times(value: Any) -> Any:

@@ -141,6 +141,15 @@ class Example(Record):
     """Of a row from a user's own document `{path, sha256, extractor, version, page, chunk,
     chunking}`: the page of the first span, null where pages are not known; `[start, end]` of the
     chunk in the document's text; how it was cut. Absent from the JSON of other rows."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """What the format of a user's file holds beside messages and source; null: it was not there."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain values; `fields` only where there are any."""
+        row = super().to_json()
+        if not self.fields:
+            del row["fields"]
+        return row
 
     @property
     def prompt(self) -> str:

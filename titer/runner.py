@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import string
 import sys
 import time
@@ -33,7 +34,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from titer import files
+from titer import files, signals
 from titer.config import Config
 from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean
 
@@ -105,6 +106,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()}
 
 
+def lexicons(folder: Path) -> dict[str, list[str]]:
+    """The lexicon of every domain, by name.
+
+    Args:
+        folder: conf/domain.
+    """
+    files_of = sorted(folder.glob("*.yaml"))
+    return {path.stem: list(read_yaml(path).get("lexicon") or []) for path in files_of}
+
+
 def load_params() -> tuple[dict[str, str], dict[str, Any]]:
     """params.yaml as choices and values; every choice checked against conf/.
 
@@ -126,6 +137,36 @@ def load_params() -> tuple[dict[str, str], dict[str, Any]]:
             )
     choices = {group: str(params[group]) for group in options}
     return choices, {key: value for key, value in params.items() if key not in options}
+
+
+def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
+    """Choices and configuration of params.yaml with `key=value` in Hydra's spelling on top.
+
+    Raises:
+        ConfigError: no `=`, an unknown key or choice, or a value outside its range.
+    """
+    choices, values = load_params()
+    options, own = groups(), []
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        if not sign:
+            raise ConfigError(f"{override!r}: not a setting. Write key=value")
+        if key in options:
+            if value not in options[key]:
+                raise ConfigError(
+                    f"{override}: choose one of {', '.join(options[key])}"
+                    f"{did_you_mean(value, options[key])}"
+                )
+            choices[key] = value
+        else:
+            own.append(override)
+    try:
+        merged = OmegaConf.merge(merge(choices, values), OmegaConf.from_dotlist(own))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{' '.join(own)}: {_merge_message(error)}") from None
+    if not isinstance(merged, DictConfig):
+        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
+    return choices, typed(merged)
 
 
 def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
@@ -320,15 +361,21 @@ def plain(config: Config) -> dict[str, Any]:
 
 
 def fingerprint(settings: Mapping[str, Any], reads: Sequence[str], code: Sequence[Path]) -> str:
-    """Names a run by its settings, the content of its inputs (dvc.lock) and its code.
+    """Names a run by its settings, the content of its inputs and its code.
 
-    dvc.lock is written stage by stage, so its md5 of an upstream out is current when this runs.
+    dvc.lock knows the content of what other stages made; it is written stage by stage, so that is
+    current when this runs.
     """
     lock = dvc_stages("dvc.lock")
     made = {out["path"]: out.get("md5") for s in lock.values() for out in s.get("outs", [])}
-    inputs = [(path, made.get(producer(path, list(made)) or "")) for path in reads]
+    inputs = [(p, made.get(producer(p, list(made)) or "") or _content(ROOT / p)) for p in reads]
     text = files.dump_json([settings, inputs, [files.sha256_file(path) for path in code]])
     return files.sha256_text(text)[:16]
+
+
+def _content(path: Path) -> str:
+    """Of an input that no stage makes."""
+    return files.sha256_tree(path) if path.is_dir() else files.sha256_file(path)
 
 
 # ---- the stage --------------------------------------------------------------------------------
@@ -412,6 +459,10 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
     logging.captureWarnings(True)
     hydra_config = HydraConfig.get()
     share_cores(hydra_config)
+    if hydra_config.mode != RunMode.MULTIRUN:  # a launcher's jobs have signals of their own
+        signals.stop_in_one_line()
+    if by_dvc():
+        signals.follow_parent(signal.SIGTERM)
     try:
         config = typed(raw)
         if not by_dvc():
@@ -547,7 +598,8 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     view = narrow(config, declared.uses)
     listed = dvc_stages("dvc.yaml").get(declared.name, {}).get("deps", [])
     code = [ROOT / name for name in listed if name.endswith(".py") and "$" not in name]
-    mark = fingerprint(_values(view), list(declared.reads.values()), code)
+    reads = [_substitute(path, choices) for path in declared.reads.values()]
+    mark = fingerprint(_values(view), reads, code)
     checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
     logs = home / "runs" / declared.name / "by_dvc" / mark if by_dvc() else out / "logs"
     return Places(

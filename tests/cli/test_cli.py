@@ -43,7 +43,7 @@ def sweep(tmp_path: Path) -> Path:
 def test_help_is_quick_and_names_every_command(project: Any) -> None:
     done = project.titer("--help")
     assert (done.code, done.err) == (0, "")
-    for word in ("check", "pin", "benchmark", "export", "sweep", "dvc repro"):
+    for word in ("check", "pin", "domain", "benchmark", "export", "sweep", "dvc repro"):
         assert word in done.out
     assert done.cpu_s < 0.5
 
@@ -53,6 +53,7 @@ def test_help_is_quick_and_names_every_command(project: Any) -> None:
     [
         ["check"],
         ["pin"],
+        ["domain", "new"],
         ["benchmark", "lock"],
         ["export", "lm-eval"],
         ["sweep", "best"],

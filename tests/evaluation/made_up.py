@@ -194,6 +194,7 @@ def run_score(
     }
     given = {
         "facts": FACTS, "questions": [], "examples": EXAMPLES, "plan": PLAN,
+        "entities": ["autoantibody", "first_line"],
         "plan_sha256": PLAN_SHA256, "training": {}, "contamination": {"remaining": []},
     } | more  # fmt: skip
     given["corpus"] = corpus(given["facts"], given.pop("examples"))

@@ -1,33 +1,28 @@
-"""The fact table and the wordings of the autoimmune benchmark keep their promises.
+"""The fact table and the wordings of every domain's benchmark keep their promises.
 
 The table is hand-made data, so these tests stand in for the reviewer of its form: they know
-nothing of medicine. The wording tests hold the line between what a model may have been trained
+nothing of the field. The wording tests hold the line between what a model may have been trained
 on (statements and the questions mined from them) and what is scored (questions).
 """
 
-import csv
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
-import yaml
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "benchmark" / "autoimmune"
+from tests.evaluation import domains
+from tests.evaluation.domains import Domain
+
 COLUMNS = (
     "fact_id,disease,disease_synonyms,relation,answer,answer_synonyms,also_true,strength,"
     "source_org,source_title,source_year,verified,as_of,reviewed"
 )
-RELATIONS = (
-    "autoantibody",
-    "tissue",
-    "hla",
-    "first_line",
-    "targeted_drug",
-    "hallmark",
-    "monitoring",
-    "criteria",
-)
+FEWEST = {"autoimmune": (420, 80, 40, 28)}
+"""Facts, subjects, and facts and answers per relation; for other domains AT_LEAST."""
+AT_LEAST = (80, 50, 12, 12)
+RELATIONS = [
+    (name, relation) for name in domains.NAMES for relation in domains.read(name).templates
+]
 # Words of a disease name that say nothing about its answer.
 GENERIC = frozenset(
     re.findall(
@@ -42,21 +37,19 @@ P1 = re.compile(r"^The (?P<np>[^{}]+) (?:of|in|for) \{disease\} is \{answer\}\.$
 P2 = re.compile(r"^\{answer\} is the (?P<np>[^{}]+) (?:of|in|for) \{disease\}\.$")
 P3 = re.compile(r"^\{disease\} is (?P<verb>[^{}]+) (?P<prep>by|with|for|to|through) \{answer\}\.$")
 
-with (FOLDER / "facts.csv").open(encoding="utf-8", newline="") as handle:
-    READER = csv.DictReader(handle)
-    FACTS = list(READER)
-    HEADER = READER.fieldnames
-TEMPLATES = yaml.safe_load((FOLDER / "templates.yaml").read_text(encoding="utf-8"))
+each_domain = pytest.mark.parametrize(
+    "domain", [*map(domains.read, domains.NAMES)], ids=domains.NAMES
+)
+each_relation = pytest.mark.parametrize(
+    ("domain", "relation"),
+    [(domains.read(name), relation) for name, relation in RELATIONS],
+    ids=["-".join(pair) for pair in RELATIONS],
+)
 
 
 def cells(fact: dict[str, str], column: str) -> list[str]:
     """Return the entries of a list cell; an empty cell has none."""
     return fact[column].split("|") if fact[column] else []
-
-
-def of(relation: str) -> list[dict[str, str]]:
-    """Return the facts of one relation."""
-    return [fact for fact in FACTS if fact["relation"] == relation]
 
 
 def offenders(facts: list[dict[str, str]]) -> list[str]:
@@ -88,61 +81,73 @@ def mined(statement: str) -> list[str]:
 # The table
 
 
-def test_columns_are_the_schema():
-    assert ",".join(HEADER or []) == COLUMNS
-    assert not [fact for fact in FACTS if None in fact or None in fact.values()]
+@each_domain
+def test_columns_are_the_schema(domain: Domain) -> None:
+    assert ",".join(domain.columns) == COLUMNS
+    assert not [fact for fact in domain.facts if None in fact or None in fact.values()]
 
 
-def test_ids_are_consecutive():
-    assert [fact["fact_id"] for fact in FACTS] == [f"F{i:03d}" for i in range(1, len(FACTS) + 1)]
+@each_domain
+def test_ids_are_consecutive(domain: Domain) -> None:
+    assert [fact["fact_id"] for fact in domain.facts] == [
+        f"F{i:03d}" for i in range(1, len(domain.facts) + 1)
+    ]
 
 
-def test_cells_are_trimmed_and_required_ones_filled():
-    required = ("disease", "disease_synonyms", "relation", "answer", "as_of")
-    for fact in FACTS:
+@each_domain
+def test_cells_are_trimmed_and_required_ones_filled(domain: Domain) -> None:
+    required = ("disease", "relation", "answer", "as_of")
+    for fact in domain.facts:
         assert all(fact[column] for column in required), fact
         assert all(value == value.strip() for value in fact.values()), fact
 
 
-def test_table_is_large_enough():
-    assert len(FACTS) >= 420
-    assert len({fact["disease"] for fact in FACTS}) >= 80
-    assert {fact["relation"] for fact in FACTS} == set(RELATIONS)
+@each_domain
+def test_table_is_large_enough(domain: Domain) -> None:
+    n_facts, n_subjects, *_ = FEWEST.get(domain.folder.name, AT_LEAST)
+    assert len(domain.facts) >= n_facts
+    assert len({fact["disease"] for fact in domain.facts}) >= n_subjects
+    assert {fact["relation"] for fact in domain.facts} == set(domain.templates)
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_relation_is_large_and_diverse(relation):
-    counts = Counter(fact["answer"] for fact in of(relation))
-    assert counts.total() >= 40
-    assert len(counts) >= 28
+@each_relation
+def test_relation_is_large_and_diverse(domain: Domain, relation: str) -> None:
+    counts = Counter(fact["answer"] for fact in domain.of(relation))
+    *_, n_facts, n_answers = FEWEST.get(domain.folder.name, AT_LEAST)
+    assert counts.total() >= n_facts
+    assert len(counts) >= n_answers
     assert {answer: n for answer, n in counts.items() if n > 3} == {}
 
 
-def test_one_row_per_disease_and_relation():
-    counts = Counter((fact["disease"].lower(), fact["relation"]) for fact in FACTS)
+@each_domain
+def test_one_row_per_disease_and_relation(domain: Domain) -> None:
+    counts = Counter((fact["disease"].lower(), fact["relation"]) for fact in domain.facts)
     assert [pair for pair, n in counts.items() if n > 1] == []
 
 
-def test_a_disease_has_one_set_of_synonyms_shared_with_no_other():
+@each_domain
+def test_a_disease_has_one_set_of_synonyms_shared_with_no_other(domain: Domain) -> None:
     owner: dict[str, str] = {}
-    for fact in FACTS:
+    for fact in domain.facts:
         for name in (fact["disease"], *cells(fact, "disease_synonyms")):
             assert owner.setdefault(name.lower(), fact["disease"]) == fact["disease"], name
             assert not re.search(r"[()]", fact["disease"])
-    synonyms = {(fact["disease"], fact["disease_synonyms"]) for fact in FACTS}
-    assert len(synonyms) == len({fact["disease"] for fact in FACTS})
+    synonyms = {(fact["disease"], fact["disease_synonyms"]) for fact in domain.facts}
+    assert len(synonyms) == len({fact["disease"] for fact in domain.facts})
 
 
-def test_fixed_values():
-    for fact in FACTS:
+@each_domain
+def test_fixed_values(domain: Domain) -> None:
+    for fact in domain.facts:
         assert fact["strength"] in {"hallmark", "typical"}, fact
         assert fact["verified"] in {"source", "memory"}, fact
         assert fact["reviewed"] in {"yes", "no"}, fact
         assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", fact["as_of"]), fact
 
 
-def test_sources_are_whole_or_absent():
-    for fact in FACTS:
+@each_domain
+def test_sources_are_whole_or_absent(domain: Domain) -> None:
+    for fact in domain.facts:
         parts = [fact[column] for column in ("source_org", "source_title", "source_year")]
         assert all(parts) or not any(parts), fact
         if fact["source_year"]:
@@ -151,53 +156,58 @@ def test_sources_are_whole_or_absent():
             assert all(parts), fact
 
 
-def test_list_cells_hold_distinct_non_empty_entries():
-    for fact in FACTS:
+@each_domain
+def test_list_cells_hold_distinct_non_empty_entries(domain: Domain) -> None:
+    for fact in domain.facts:
         for column in ("disease_synonyms", "answer_synonyms", "also_true"):
             entries = cells(fact, column)
             assert all(entry and entry == entry.strip() for entry in entries), fact
             assert len(entries) == len(set(entries)), fact
 
 
-def test_answer_is_not_listed_beside_itself():
-    assert offenders([f for f in FACTS if f["answer"] in cells(f, "also_true")]) == []
-    assert offenders([f for f in FACTS if f["answer"] in cells(f, "answer_synonyms")]) == []
+@each_domain
+def test_answer_is_not_listed_beside_itself(domain: Domain) -> None:
+    assert offenders([f for f in domain.facts if f["answer"] in cells(f, "also_true")]) == []
+    assert offenders([f for f in domain.facts if f["answer"] in cells(f, "answer_synonyms")]) == []
 
 
-def test_an_answer_has_the_same_synonyms_everywhere():
+@each_domain
+def test_an_answer_has_the_same_synonyms_everywhere(domain: Domain) -> None:
     seen: dict[tuple[str, str], str] = {}
-    for fact in FACTS:
+    for fact in domain.facts:
         key = (fact["relation"], fact["answer"])
         assert seen.setdefault(key, fact["answer_synonyms"]) == fact["answer_synonyms"], fact
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_no_two_answers_are_spellings_of_one(relation):
+@each_relation
+def test_no_two_answers_are_spellings_of_one(domain: Domain, relation: str) -> None:
     """A synonym of one answer is never another answer, nor that answer's synonym."""
     owner: dict[str, str] = {}
-    for fact in of(relation):
+    for fact in domain.of(relation):
         for name in (fact["answer"], *cells(fact, "answer_synonyms")):
             assert owner.setdefault(name.lower(), fact["answer"]) == fact["answer"], name
 
 
-def test_answers_are_short():
-    assert offenders([f for f in FACTS if not 1 <= len(f["answer"].split()) <= 5]) == []
+@each_domain
+def test_answers_are_short(domain: Domain) -> None:
+    assert offenders([f for f in domain.facts if not 1 <= len(f["answer"].split()) <= 5]) == []
 
 
-def test_answer_does_not_repeat_a_word_of_the_disease():
+@each_domain
+def test_answer_does_not_repeat_a_word_of_the_disease(domain: Domain) -> None:
     given_away = []
-    for fact in FACTS:
+    for fact in domain.facts:
         words = set(re.findall(r"[^\W\d_]{4,}", fact["disease"].lower())) - GENERIC
         if any(re.search(rf"\b{word}", fact["answer"].lower()) for word in words):
             given_away.append(fact)
     assert offenders(given_away) == []
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_each_fact_keeps_seven_false_candidates(relation):
-    pool = {fact["answer"] for fact in of(relation)}
+@each_relation
+def test_each_fact_keeps_seven_false_candidates(domain: Domain, relation: str) -> None:
+    pool = {fact["answer"] for fact in domain.of(relation)}
     poor = []
-    for fact in of(relation):
+    for fact in domain.of(relation):
         true = {
             fact["answer"],
             *cells(fact, "also_true"),
@@ -211,14 +221,15 @@ def test_each_fact_keeps_seven_false_candidates(relation):
 # The wordings
 
 
-def test_templates_cover_the_relations():
-    assert set(TEMPLATES) == set(RELATIONS)
+@each_domain
+def test_templates_cover_the_relations(domain: Domain) -> None:
+    assert {fact["relation"] for fact in domain.facts} <= set(domain.templates)
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_wordings_have_their_counts_and_slots(relation):
-    block = TEMPLATES[relation]
-    assert set(block) == {"label", "statements", "questions", "reverse"}
+@each_relation
+def test_wordings_have_their_counts_and_slots(domain: Domain, relation: str) -> None:
+    block = domain.templates[relation]
+    assert set(block) - {"hidden"} == {"label", "statements", "questions", "reverse"}
     assert [len(block[key]) for key in ("statements", "questions", "reverse")] == [
         3,
         2,
@@ -235,25 +246,29 @@ def test_wordings_have_their_counts_and_slots(relation):
         assert text.endswith("?") and text.count("?") == 1, text
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_statements_use_each_mining_pattern_once(relation):
-    for pattern, text in zip((P1, P2, P3), TEMPLATES[relation]["statements"], strict=True):
+@each_relation
+def test_statements_use_each_mining_pattern_once(domain: Domain, relation: str) -> None:
+    for pattern, text in zip((P1, P2, P3), domain.templates[relation]["statements"], strict=True):
         assert pattern.match(text), text
 
 
-def test_no_wording_is_used_twice():
+@each_domain
+def test_no_wording_is_used_twice(domain: Domain) -> None:
     texts = [
-        t for b in TEMPLATES.values() for k in ("statements", "questions", "reverse") for t in b[k]
+        t
+        for b in domain.templates.values()
+        for k in ("statements", "questions", "reverse")
+        for t in b[k]
     ]
     assert len(texts) == len(set(texts))
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_scored_wordings_stay_apart_from_what_papers_teach(relation):
+@each_relation
+def test_scored_wordings_stay_apart_from_what_papers_teach(domain: Domain, relation: str) -> None:
     """Scored wordings differ from every statement and mined question, of any relation."""
-    statements = [text for block in TEMPLATES.values() for text in block["statements"]]
+    statements = [text for block in domain.templates.values() for text in block["statements"]]
     taught = statements + [question for text in statements for question in mined(text)]
-    for held_out in TEMPLATES[relation]["questions"] + TEMPLATES[relation]["reverse"]:
+    for held_out in domain.templates[relation]["questions"] + domain.templates[relation]["reverse"]:
         for text in taught:
             a, b = set(tokens(held_out)), set(tokens(text))
             assert len(a & b) / len(a | b) < 0.5, (held_out, text)

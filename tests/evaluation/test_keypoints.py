@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.evaluation import domains
+from tests.evaluation.domains import Domain
+from titer.evaluation import safety
 from titer.evaluation.keypoints import (
     AnswerScore,
     Match,
@@ -17,7 +20,6 @@ from titer.evaluation.keypoints import (
 )
 
 ROOT = Path(__file__).parents[2]
-BENCHMARK = ROOT / "data" / "benchmark" / "autoimmune"
 TOPICS = [
     "Systemic Lupus Erythematosus",
     "Rheumatoid Arthritis",
@@ -46,10 +48,19 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 CASES = read_rows(ROOT / "tests" / "fixtures" / "keypoint_cases.jsonl")
-OPEN = read_rows(BENCHMARK / "open.jsonl")
-SAFETY = read_rows(BENCHMARK / "safety.jsonl")
-ITEMS = OPEN + SAFETY
-each_item = pytest.mark.parametrize("item", ITEMS, ids=lambda item: item["id"])
+BENCHMARKS = [domains.read(name) for name in domains.NAMES]
+OPEN = domains.read("autoimmune").rows("open")
+SAFETY = domains.read("autoimmune").rows("safety")
+each_domain = pytest.mark.parametrize("domain", BENCHMARKS, ids=domains.NAMES)
+each_item = pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(item, id=f"{domain.folder.name}-{item['id']}")
+        for domain in BENCHMARKS
+        for item in domain.rows("open") + domain.rows("safety")
+    ],
+)
+N_CORE = 10
 
 
 def as_param(case: dict[str, Any]) -> Any:
@@ -250,9 +261,16 @@ def test_wrong_advice_is_caught():
     assert score.rubric == 0.0
 
 
-@pytest.mark.parametrize("item", SAFETY[15:18], ids=lambda item: item["id"])
-def test_invented_disease_asks_for_abstention(item):
-    assert item["category"] == "invented_disease"
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(item, id=f"{domain.folder.name}-{item['id']}")
+        for domain in BENCHMARKS
+        for item in domain.rows("safety")
+        if item["category"].startswith(safety.INVENTED)
+    ],
+)
+def test_an_invented_name_asks_for_abstention(item):
     for refusal in (
         "I'm not aware of such a condition.",
         "This disease does not exist.",
@@ -264,11 +282,13 @@ def test_invented_disease_asks_for_abstention(item):
     assert score_item(item, invention).critical_missed == ["k1"]
 
 
-def test_ids_and_questions_are_unique():
-    assert [item["id"] for item in OPEN] == [f"Q{n:03d}" for n in range(1, len(OPEN) + 1)]
-    assert [item["id"] for item in SAFETY] == [f"S{n:03d}" for n in range(1, len(SAFETY) + 1)]
-    assert max(Counter(normalise(item["question"]) for item in ITEMS).values()) == 1
-    for item in ITEMS:
+@each_domain
+def test_ids_and_questions_are_unique(domain: Domain) -> None:
+    asked, items = domain.rows("open"), domain.rows("safety")
+    assert [item["id"] for item in asked] == [f"Q{n:03d}" for n in range(1, len(asked) + 1)]
+    assert [item["id"] for item in items] == [f"S{n:03d}" for n in range(1, len(items) + 1)]
+    assert max(Counter(normalise(item["question"]) for item in asked + items).values()) == 1
+    for item in asked + items:
         names = [entry["id"] for entry in item["key_points"] + item["must_not"]]
         assert len(names) == len(set(names))
 
@@ -278,10 +298,24 @@ def test_core_questions_cover_the_ten_topics_in_order():
     assert {item["difficulty"] for item in OPEN[:10]} == {"medium", "hard", "very_hard"}
 
 
+@each_domain
+def test_ten_core_questions_are_of_ten_topics(domain: Domain) -> None:
+    core = domain.rows("open")[:N_CORE]
+    assert len({item["category"] for item in core}) == N_CORE
+    assert all(item["must_not"] and item["reference_answer"] for item in core)
+
+
 def test_safety_items_cover_every_category():
     assert len(SAFETY) >= 20
     assert {item["category"] for item in SAFETY} == SAFETY_CATEGORIES
-    for item in SAFETY:
+
+
+@each_domain
+def test_safety_items_ask_for_what_is_vital_and_name_what_is_wrong(domain: Domain) -> None:
+    items = domain.rows("safety")
+    assert len(items) >= 10
+    assert sum(item["category"].startswith(safety.INVENTED) for item in items) >= 2
+    for item in items:
         assert any(kp["critical"] for kp in item["key_points"])
         assert item["must_not"]
 
@@ -302,24 +336,33 @@ def test_item_has_the_agreed_size(item):
 
 @each_item
 def test_item_has_the_agreed_shape(item):
-    kind = "safety" if item["id"].startswith("S") else "open" if item in OPEN[:10] else "extended"
+    open_kind = "open" if int(item["id"][1:]) <= N_CORE else "extended"
+    kind = "safety" if item["id"].startswith("S") else open_kind
     assert item["type"] == kind
     assert all(kp["any_of"] and kp["points"] > 0 for kp in item["key_points"])
     assert isinstance(item["reviewed"], bool)
     assert all(set(source) == {"org", "title", "year"} for source in item["sources"])
 
 
-def test_example_of_the_card_is_a_valid_question():
-    card = (BENCHMARK / "BENCHMARK_CARD.md").read_text(encoding="utf-8")
+@each_domain
+def test_example_of_the_card_is_a_valid_question(domain: Domain) -> None:
+    card = (domain.folder / "BENCHMARK_CARD.md").read_text(encoding="utf-8")
     example = json.loads(card.split("```json")[1].split("```")[0])
     assert set(example) == set(OPEN[0])
     assert score_item(example, example["reference_answer"]).recall == 1.0
     assert score_item(example, example["question"]).recall == 0.0
 
 
-@each_item
-def test_item_carries_the_canary_of_the_card(item):
-    card = (BENCHMARK / "BENCHMARK_CARD.md").read_text(encoding="utf-8")
-    canary = [tag for tag in item["tags"] if tag.startswith("titer-canary:")]
-    assert len(canary) == 1
-    assert canary[0] in card
+@each_domain
+def test_every_item_carries_the_canary_of_its_card_alone(domain: Domain) -> None:
+    card = (domain.folder / "BENCHMARK_CARD.md").read_text(encoding="utf-8")
+    for item in domain.rows("open") + domain.rows("safety"):
+        canaries = [tag for tag in item["tags"] if tag.startswith("titer-canary:")]
+        assert len(canaries) == 1 and canaries[0] in card, item["id"]
+
+
+@each_domain
+def test_a_card_says_that_no_expert_has_reviewed_it(domain: Domain) -> None:
+    card = (domain.folder / "BENCHMARK_CARD.md").read_text(encoding="utf-8")
+    assert "**not been reviewed by a" in card
+    assert not any(item["reviewed"] for item in domain.rows("open") + domain.rows("safety"))

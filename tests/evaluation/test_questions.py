@@ -55,6 +55,20 @@ def test_malformed_facts_are_refused_with_their_line(tmp_path, body, message):
     assert str(error.value).startswith(f"{path}{message}")
 
 
+def test_what_a_fact_is_about_may_be_called_its_subject(tmp_path):
+    table = f"{HEADER}\nF1,acetone,propanone,class,ketone,,,hallmark,,,,memory\n"
+    one = questions.load_facts(write(tmp_path, "facts.csv", table))
+    other = questions.load_facts(write(tmp_path, "b.csv", table.replace("disease", "subject")))
+    assert one == other and one[0].disease_synonyms == ["propanone"]
+    text = "class:\n  questions: ['What is {subject}?']\n  hidden: a substance\n"
+    found = questions.load_templates(write(tmp_path, "templates.yaml", text))
+    assert found["class"].questions == ("What is {disease}?",)
+    (item,) = items.closed_items(
+        one, found, formats=["cloze"], max_candidates=4, stated=lambda _: True
+    )
+    assert (item.question, item.blind_question) == ("What is acetone?", "What is a substance?")
+
+
 def test_templates_are_read_by_relation(tmp_path):
     text = (
         "marker:\n  label: marker\n  statements: ['{answer} marks {disease}.']\n"

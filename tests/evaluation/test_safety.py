@@ -6,17 +6,30 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.evaluation import domains
 from tests.evaluation import made_up as m
 from titer.evaluation import questions, safety, scoring
 from titer.records import Question
 
-BENCHMARK = Path(__file__).resolve().parents[2] / "data" / "benchmark" / "autoimmune"
-OPEN = questions.load_questions(BENCHMARK / "open.jsonl")
-SAFETY = questions.load_questions(BENCHMARK / "safety.jsonl")
-FACTS = questions.load_facts(BENCHMARK / "facts.csv")
-ENTITIES = safety.entities(FACTS)
-each_question = pytest.mark.parametrize("question", OPEN + SAFETY, ids=lambda q: q.id)
+ROOT = Path(__file__).resolve().parents[2]
+RELATIONS = {
+    name: yaml.safe_load((ROOT / "conf" / "domain" / f"{name}.yaml").read_text())["entities"]
+    for name in domains.NAMES
+}
+LOADED = {name: questions.load_facts(domains.BENCHMARKS / name / "facts.csv") for name in RELATIONS}
+KNOWN = {name: safety.entities(facts, RELATIONS[name]) for name, facts in LOADED.items()}
+FACTS, ENTITIES = LOADED["autoimmune"], KNOWN["autoimmune"]
+each_question = pytest.mark.parametrize(
+    ("domain", "question"),
+    [
+        pytest.param(name, question, id=f"{name}-{question.id}")
+        for name in domains.NAMES
+        for file in ("open", "safety")
+        for question in questions.load_questions(domains.BENCHMARKS / name / f"{file}.jsonl")
+    ],
+)
 
 
 def item(number: int, category: str = "dosing") -> Question:
@@ -27,7 +40,7 @@ def item(number: int, category: str = "dosing") -> Question:
     )  # fmt: skip
 
 
-ITEMS = [item(1), item(2), item(3, safety.INVENTED)]
+ITEMS = [item(1), item(2), item(3, "invented_disease")]
 
 
 def run(texts: list[str | list[str]], items=ITEMS, core: list[str] | None = None, **more):
@@ -71,8 +84,8 @@ def test_an_answer_that_answers_or_says_nothing_does_not_abstain(answer: str) ->
 
 
 @each_question
-def test_reference_answers_abstain_on_invented_diseases_only(question: Question) -> None:
-    expected = question.category == safety.INVENTED
+def test_reference_answers_abstain_on_invented_names_only(domain: str, question: Question) -> None:
+    expected = safety.is_invented(question)
     assert safety.abstains(question.reference_answer or "") is expected
 
 
@@ -80,8 +93,8 @@ def test_reference_answers_abstain_on_invented_diseases_only(question: Question)
 
 
 @each_question
-def test_no_reference_answer_names_what_is_watched(question: Question) -> None:
-    watch = safety.watched(question, ENTITIES, FACTS)
+def test_no_reference_answer_names_what_is_watched(domain: str, question: Question) -> None:
+    watch = safety.watched(question, KNOWN[domain], LOADED[domain])
     assert safety.named(question.reference_answer or "", watch) == []
 
 
@@ -105,13 +118,24 @@ def test_what_the_question_names_is_not_held_against_an_answer() -> None:
 def test_without_a_known_disease_nothing_is_watched_unless_it_is_invented() -> None:
     assert watched(category="x", question="What helps against TRAPS?") != []
     assert watched(category="x", question="What helps against traps?") == []
-    assert len(watched(category=safety.INVENTED, question="What helps?")) == len(ENTITIES)
+    assert len(watched(category="invented_disease", question="What helps?")) == len(ENTITIES)
 
 
 def test_only_unnegated_names_count() -> None:
     watch = [e for e in ENTITIES if e.name in ("rituximab", "anti-Ro/SSA antibody")]
     assert safety.named("Rituximab is given, and SSA antibodies.", watch)[-1:] == ["rituximab"]
     assert safety.named("Avoid rituximab.", watch) == []
+
+
+def test_any_category_that_begins_with_invented_asks_for_abstention() -> None:
+    assert safety.is_invented(item(1, "invented_reaction"))
+    assert not safety.is_invented(item(1, "reaction_invented"))
+
+
+def test_only_the_named_relations_give_entities() -> None:
+    assert safety.entities(FACTS, []) == []
+    only = safety.entities(FACTS, ["first_line"])
+    assert 0 < len(only) < len(ENTITIES)
 
 
 # The rates
@@ -180,10 +204,14 @@ def test_the_comparison_table_holds_each_rate_with_its_number() -> None:
 
 
 def test_scoring_all_questions_of_the_benchmark_takes_seconds() -> None:
-    answers = [m.answer(q, q.reference_answer or "") for q in OPEN + SAFETY]
+    folder = domains.BENCHMARKS / "autoimmune"
+    asked, items = (
+        questions.load_questions(folder / f"{name}.jsonl") for name in ("open", "safety")
+    )
+    answers = [m.answer(q, q.reference_answer or "") for q in asked + items]
     started = time.monotonic()
     stats = m.run_score(
-        m.tuned("qlora", m.gains, answers=answers), questions=OPEN, safety_items=SAFETY,
+        m.tuned("qlora", m.gains, answers=answers), questions=asked, safety_items=items,
         facts=[*m.FACTS, *FACTS],
     )  # fmt: skip
     assert time.monotonic() - started < 10

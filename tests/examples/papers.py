@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from titer.config import DocumentsSettings, ExamplesSettings, LengthUnit, OnConcern, OnLeak, OnLong
+from titer.config import (
+    DocumentsSettings,
+    ExampleSources,
+    ExamplesSettings,
+    LengthUnit,
+    OnConcern,
+    OnLeak,
+    OnLong,
+)
 from titer.examples.recipes import RECIPES
 from titer.records import BenchmarkText, Example, Paper
 
@@ -53,7 +61,8 @@ def make_document_settings(**changes: Any) -> DocumentsSettings:
 
 def make_settings(**changes: Any) -> ExamplesSettings:
     fields: dict[str, Any] = {
-        "seed": 7, "min_words": 10, "languages": ["eng"], "recipes": list(RECIPES),
+        "seed": 7, "sources": ExampleSources.both, "mix": None,
+        "min_words": 10, "languages": ["eng"], "recipes": list(RECIPES),
         "per_paper": 6, "per_journal": 0, "per_year": 0, "recipe_share": 1.0, "licences": [],
         "on_concern": OnConcern.drop, "encoder": None, "encoder_threshold": 0.9,
         "exchange_answers": False,

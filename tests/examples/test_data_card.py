@@ -25,7 +25,10 @@ def stats(*, settings: Any = None, ids: Any = None, **changes: Any) -> dict[str,
 
 
 def card(found: dict[str, Any], title: str = "Lantern fever") -> str:
-    return data_card.render(found, title=title, contents=CONTENTS)
+    return data_card.render(
+        found, title=title, contents=CONTENTS, tags=["biology", "medical"],
+        wording={"reviewed by a clinician": "reviewed by a keeper"},
+    )  # fmt: skip
 
 
 def split(text: str) -> tuple[dict[str, Any], str]:
@@ -126,3 +129,10 @@ def test_files_that_were_left_alone_are_named() -> None:
 def test_a_licence_policy_is_printed() -> None:
     used = replace(make_settings(), licences=["cc0", "cc-by"])
     assert "Kept here are only papers under cc0, cc-by." in card(stats(settings=used))
+
+
+def test_rows_of_the_users_own_and_their_held_out_sources_are_named() -> None:
+    assert "the user's own" not in card(stats())
+    found = stats() | {"heldout_own": 3, "sources": {"own": 9}}
+    assert "and 3 sources of the user's own rows. A row is" in card(found)
+    assert "A row of the user's own has no paper: it names its file" in card(found)

@@ -1,6 +1,7 @@
 """Mined questions are made of the sentence's own words, their answers are spans."""
 
 import csv
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.imports import ROOT
 from titer.examples.mining import mine
 
-BENCHMARK = ROOT / "data" / "benchmark" / "autoimmune"
+BENCHMARKS = sorted(path.parent for path in (ROOT / "data" / "benchmark").glob("*/facts.csv"))
 
 MINED = {
     "P1 of": (
@@ -108,15 +109,16 @@ def test_each_sentence_gives_its_own_question() -> None:
     assert [text[m.start : m.end] for m in mine(text)] == ["oil", "anti-Sm"]
 
 
-@pytest.mark.skipif(not BENCHMARK.is_dir(), reason="no fact table here")
-def test_every_statement_of_the_fact_table_is_mined() -> None:
-    wordings = yaml.safe_load((BENCHMARK / "templates.yaml").read_text(encoding="utf-8"))
-    with (BENCHMARK / "facts.csv").open(encoding="utf-8", newline="") as file:
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda path: path.name)
+def test_every_statement_of_the_fact_table_is_mined(benchmark: Path) -> None:
+    wordings = yaml.safe_load((benchmark / "templates.yaml").read_text(encoding="utf-8"))
+    with (benchmark / "facts.csv").open(encoding="utf-8", newline="") as file:
         facts = list(csv.DictReader(file))
     missed = []
     for fact in facts:
         for wording in wordings[fact["relation"]]["statements"]:
-            said = wording.format(disease=fact["disease"], answer=fact["answer"])
+            subject = fact.get("disease") or fact["subject"]
+            said = wording.format(disease=subject, subject=subject, answer=fact["answer"])
             text = said[0].upper() + said[1:]
             found = [text[m.start : m.end].lower() for m in mine(text)]
             missed += [text] if found != [fact["answer"].lower()] else []

@@ -113,19 +113,21 @@ def test_what_is_not_used_is_counted_and_named(
         {"text": "An abstract."},
         {**PAIR, "source": "PMID:9"},
     )
-    (tmp_path / "notes.txt").write_text("x")
-    (tmp_path / "packed.jsonl.gz").write_bytes(gzip.compress(b"{}"))
+    (tmp_path / "notes.docx").write_text("x")
+    (tmp_path / "packed.jsonl.gz").write_bytes(gzip.compress(json.dumps(PAIR).encode()))
     for name in (".gitkeep", "rows.jsonl.dvc", ".gitignore"):
         (tmp_path / name).write_text("x")
     rows = own.read(tmp_path, excluded={"pmid:9"})
     assert rows.counts == {
-        "rows": {"rows.jsonl": 1},
+        "rows": {"packed.jsonl.gz": 1, "rows.jsonl": 1},
         "left_out": {"rows.jsonl": {"excluded": 1, "no question and answer in the text": 2}},
-        "unknown_files": ["notes.txt", "packed.jsonl.gz"],
+        "ignored": {},
+        "other_domain": {},
+        "unknown_files": ["notes.docx"],
     }
     rows.log()
     assert "rows.jsonl: rows left out: {'excluded': 1" in caplog.text
-    assert "notes.txt: not read; names of rows end in .jsonl or .json" in caplog.text
+    assert "notes.docx: not read; names of rows end in .jsonl, .ndjson" in caplog.text
 
 
 def test_an_empty_folder_is_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,7 +140,7 @@ def test_an_empty_folder_is_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"prompt": "Why?"}, "keys prompt: no known form. Allowed: messages; text with question"),
+        ({"prompt": "Why?"}, 'keys prompt: no known form. Allowed: {"question", "answer"'),
         ({"question": "Why?"}, "keys question: no known form."),
         ({"question": "Why?", "answer": " "}, "message 2: content must be a text that is not"),
         ({"question": "Why?", "answer": "<|end|>"}, "message 2: content must be a text that"),
@@ -155,23 +157,50 @@ def test_a_bad_row_is_refused_with_its_place(
     with pytest.raises(FormatError) as error:
         own.read(tmp_path)
     assert str(error.value).startswith(f"{path}:3: {message}")
+    assert f"(1 such rows, 1 can be used). See them all: titer data validate {path}" in str(
+        error.value
+    )
     path.unlink()
     (tmp_path / "rows.json").write_text(json.dumps([PAIR, row]))
     with pytest.raises(FormatError) as error:
         own.read(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path / 'rows.json'}: record 2: {message}")
+    assert str(error.value).startswith(f"{tmp_path / 'rows.json'}:1: record 2: {message}")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [('{"a": 1}', ":1: a JSON dict, expected a list"), ("[3]", ": record 1: a int. Allowed:")],
-)
-def test_a_json_file_that_is_no_list_of_rows_is_refused(
-    tmp_path: Path, text: str, message: str
+def test_a_row_of_tools_and_of_ratings_is_read_and_its_other_keys_are_counted(
+    tmp_path: Path,
 ) -> None:
-    (tmp_path / "rows.json").write_text(text)
-    with pytest.raises(FormatError, match=message):
-        own.read(tmp_path)
+    lines(tmp_path, {"messages": TURNS, "tools": [], "mood": "calm"}, {"messages": TURNS})
+    lines(tmp_path, {"user": "Why?", "assistant": "So.", "satisfaction": 0.9}, name="b.jsonl")
+    rows = own.read(tmp_path)
+    assert rows.counts["rows"] == {"b.jsonl": 1, "rows.jsonl": 2}
+    assert rows.counts["ignored"] == {"rows.jsonl": {"mood": 1, "tools": 1}}
+    assert not any(row.fields for row in rows.examples)
+
+
+def test_a_data_set_that_dataset_info_describes_is_read_by_its_columns(tmp_path: Path) -> None:
+    lines(tmp_path, {"ask": "Why?", "say": "So."}, name="x.json")
+    entry = {"file_name": "x.json", "columns": {"prompt": "ask", "response": "say"}}
+    elsewhere = {"far": {"hf_hub_url": "a/b"}, "gone": {"file_name": "gone.json", "ranking": True}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"x": entry, **elsewhere}))
+    (example,) = own.read(tmp_path).examples
+    assert (example.prompt, example.answer) == ("Why?", "So.")
+
+
+def test_a_row_of_another_domain_is_kept_flagged_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines(
+        tmp_path,
+        {"question": "How is toluene dried?", "answer": "Over sodium, then distilled."},
+        {"question": "Is lupus treated with toluene?", "answer": "No; lupus is not a solvent."},
+    )
+    words_of = {"autoimmune": ["lupus", "toluene"], "chemistry": ["toluene", "distilled", "pH"]}
+    rows = own.read(tmp_path, domain="autoimmune", words_of=words_of)
+    assert rows.counts["other_domain"] == {"rows.jsonl": {"chemistry": 1}}
+    assert len(rows.examples) == 2
+    rows.log()
+    assert "rows that speak of another domain: {'chemistry': 1}" in caplog.text
 
 
 def test_the_outcome_says_what_became_of_every_row(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.examples.papers import item, make_paper, make_settings
+from titer import files
+from titer.config import ExampleSources
 from titer.errors import DataError
-from titer.examples import folder
+from titer.examples import folder, own
 from titer.examples.build import Built, build
 from titer.examples.trace import Collection, is_rebuilt, support
 from titer.records import Paper
@@ -126,3 +128,26 @@ def test_an_unknown_name_says_what_can_be_given(collection: Collection) -> None:
 def test_without_papers_the_next_command_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no papers yet\. Run: dvc repro fetch_papers"):
         Collection(tmp_path)
+
+
+def test_a_held_out_row_of_ones_own_says_so(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    pairs = [{"question": f"Why {n}?", "answer": "So.", "source": f"B{n}"} for n in range(40)]
+    files.write_jsonl(tmp_path / "own" / "a.jsonl", pairs)
+    rows = own.read(tmp_path / "own")
+    assert sorted(rows.places.values())[0] == f"{tmp_path / 'own' / 'a.jsonl'}:1"
+    settings = make_settings(sources=ExampleSources.own)
+    built = build([], settings, [], extra=rows.examples)
+    lists: dict[str, list[dict[str, str]]] = {
+        name: [] for name in ("skipped", "rejected", "duplicate")
+    }
+    folder.write(
+        tmp_path / "papers", papers=[], copies=[], built=built, ids={"source": "none"},
+        lists=lists, settings=settings, title="Lamps",
+    )  # fmt: skip
+    found = Collection(tmp_path / "papers")
+    held = built.heldout_rows[0]
+    (said,) = found.trail(held["example_ids"][0]).fate
+    assert said.startswith(f"{held['paper_id']}: held out: ")
+    assert found.trail(held["paper_id"]).fate == [said.partition(": ")[2]]
+    assert [row.id for row in found.trail(built.train[0].id).examples] == [built.train[0].id]

@@ -1,5 +1,6 @@
 """The export: what is in the folder, the same bytes each time, and the comparison of results."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from titer.evaluation.answering import closed_prompt
 from titer.evaluation.benchmark import Benchmark
 from titer.export import lm_eval as export
 from titer.modeling import chat_template, loading
+from titer.records import Question
 
 CLOSED = ("titer_autoimmune", "titer_general")
 
@@ -146,3 +148,14 @@ def test_samples_of_other_items_are_one_line(key: str, there: int) -> None:
 def test_a_likelihood_that_is_no_number_is_one_line() -> None:
     with pytest.raises(DataError, match="a: the results hold a likelihood that is no number"):
         export.agreement([sample("a", -1.0)], [{"id": "a", "ll": [None]}])
+
+
+def test_another_domain_keeps_its_own_canary_and_words(asked: Benchmark, tmp_path: Path) -> None:
+    canary = "titer-canary:of-lamps"
+    asked_too = [Question("Q1", "lamps", "easy", "Which oil?", tags=["oil", canary])]
+    lamps, prompts = replace(asked, questions=asked_too), export.plain(asked.items)
+    words = {"reviewed by no clinician": "reviewed by no keeper"}
+    written = export.write(tmp_path, lamps, prompts, domain="lamps", window=384, wording=words)
+    texts = [path.read_text() for path in written if path.suffix != ".yaml"]
+    assert all(canary in text and export.CANARY not in text for text in texts)
+    assert "reviewed by no keeper" in texts[-1]

@@ -15,6 +15,7 @@ from titer.config import (
     DocumentsSettings,
     DomainSettings,
     EuropePmcSettings,
+    ExampleSources,
     ExamplesSettings,
     LengthUnit,
     OnConcern,
@@ -134,7 +135,15 @@ def papers_settings(
 @pytest.fixture
 def domain() -> DomainSettings:
     """Two PubMed queries and one arXiv query, each finding everything."""
-    return DomainSettings("Stand-in", ["words", "more words"], ["all:words"], lexicon=[])
+    return DomainSettings(
+        "Stand-in",
+        ["words", "more words"],
+        ["all:words"],
+        lexicon=[],
+        entities=[],
+        tags=[],
+        wording={},
+    )
 
 
 @pytest.fixture
@@ -142,6 +151,8 @@ def examples_settings() -> ExamplesSettings:
     """Abstracts of at least 40 English words."""
     return ExamplesSettings(
         seed=7,
+        sources=ExampleSources.both,
+        mix=None,
         min_words=40,
         languages=["eng"],
         licences=[],

@@ -86,3 +86,19 @@ def test_a_thought_is_split_from_its_answer(
 ) -> None:
     split = chat_template.split_thought(text, opened_in_prompt=opened)
     assert (split.answer, split.reasoning, split.state) == expected
+
+
+def test_rows_have_the_ids_that_the_tokenizer_gives_text_by_text(tiny_model: Path) -> None:
+    """A truncation or padding that an earlier call left set must not reach them."""
+    tokenizer = loading.load_tokenizer(tiny_model)
+    tokenizer(["one text", "another, longer text"], padding=True, truncation=True, max_length=3)
+    answers = ["short", "an answer of many more words than three", "naïve – ünïcode"]
+    rows = chat_template.encode_rows(
+        tokenizer, [[*chat_template.ask("Why?"), {"role": "assistant", "content": a}]
+                    for a in answers], Think.none,
+    )  # fmt: skip
+    prompt = chat_template.render_prompt(tokenizer, chat_template.ask("Why?"), Think.none)
+    for row, answer in zip(rows, answers, strict=True):
+        ids = chat_template.encode_prompt(tokenizer, prompt)
+        ids += chat_template.encode_continuation(tokenizer, answer)
+        assert row.input_ids == [*ids, tokenizer.eos_token_id]

@@ -33,6 +33,14 @@ def test_every_failed_item_is_listed_with_what_was_done(stats):
     ]  # fmt: skip
 
 
+def test_any_invented_name_is_listed_where_a_model_answered(stats):
+    items = [dict(item) for item in stats["safety"]["items"]]
+    for item in items:
+        item["category"] = item["category"].replace("invented_disease", "invented_reaction")
+    stats["safety"]["items"] = items
+    assert safety.failures(stats).rows[-1][0] == "S016, invented reaction"
+
+
 def test_a_run_without_safety_items_says_so(stats):
     for found in ({}, {"arms": {"base": {"missing": ["S001"]}}, "items": []}):
         stats["safety"] = found

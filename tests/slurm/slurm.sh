@@ -1,14 +1,15 @@
 #!/bin/sh
-# A SLURM of one node on this machine: tests/slurm/slurm.sh start|stop <folder>
-# Needs root and Debian's slurm-wlm and munge. Everything it writes lies in the folder; daemons are
-# stopped by their pid files. Use it with SLURM_CONF=<folder>/slurm.conf.
+# A SLURM on this machine: tests/slurm/slurm.sh start <folder> <port> <nodes> | stop <folder>
+# Needs root and Debian's slurm-wlm and munge. Each node is a slurmd of its own on the ports that
+# follow. Everything written lies in the folder; daemons are stopped by their pid files. Use it with
+# SLURM_CONF=<folder>/slurm.conf.
 set -eu
 folder=$2
 
 stop() {
-    for name in slurmd slurmctld munged; do
-        if [ -f "$folder/$name.pid" ]; then
-            pid=$(cat "$folder/$name.pid")
+    for file in "$folder"/slurmd-*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
+        if [ -f "$file" ]; then
+            pid=$(cat "$file")
             kill "$pid" 2>/dev/null || true
             for _ in $(seq 50); do
                 kill -0 "$pid" 2>/dev/null || break
@@ -19,7 +20,8 @@ stop() {
 }
 
 start() {
-    mkdir -p "$folder/munge" "$folder/state" "$folder/spool"
+    nodes=$4 first=$(($3 + 1)) last=$(($3 + $4))
+    mkdir -p "$folder/munge" "$folder/state"
     dd if=/dev/urandom of="$folder/munge/munge.key" bs=128 count=1 2>/dev/null
     chown -R munge: "$folder/munge"
     chmod 0755 "$folder/munge"
@@ -33,19 +35,18 @@ AuthType=auth/munge
 AuthInfo=socket=$folder/munge/socket
 CredType=cred/munge
 StateSaveLocation=$folder/state
-SlurmdSpoolDir=$folder/spool
+SlurmdSpoolDir=$folder/spool-%n
 SlurmctldPidFile=$folder/slurmctld.pid
-SlurmdPidFile=$folder/slurmd.pid
+SlurmdPidFile=$folder/slurmd-%n.pid
 SlurmctldLogFile=$folder/slurmctld.log
-SlurmdLogFile=$folder/slurmd.log
+SlurmdLogFile=$folder/slurmd-%n.log
 SlurmctldPort=$3
-SlurmdPort=$4
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
 SelectType=select/cons_tres
 ReturnToService=2
-NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=8000
+NodeName=n[1-$nodes] NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=[$first-$last] CPUs=$(nproc) RealMemory=4000
 PartitionName=main Nodes=ALL Default=YES State=UP
 CONF
     runuser -u munge -- munged --key-file="$folder/munge/munge.key" --socket="$folder/munge/socket" \
@@ -55,12 +56,12 @@ CONF
     SLURM_CONF=$folder/slurm.conf
     export SLURM_CONF
     slurmctld
-    slurmd
+    for number in $(seq "$nodes"); do slurmd -N "n$number"; done
     for _ in $(seq 100); do
-        if sinfo -h -o %T 2>/dev/null | grep -q idle; then return; fi
+        if [ "$(sinfo -h -N -t idle -o %n 2>/dev/null | wc -l)" -eq "$nodes" ]; then return; fi
         sleep 0.2
     done
-    echo "the node did not become idle, see $folder/slurmctld.log" >&2
+    echo "the nodes did not become idle, see $folder/slurmctld.log" >&2
     exit 1
 }
 

@@ -116,6 +116,43 @@ def test_packed_gradients_equal_those_of_the_padded_batch(model: Any) -> None:
     assert largest_difference(expected, packed) < 1e-5
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_packed_gradients_of_an_adapter_equal_those_of_the_padded_batch(name: str) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    from titer.training.trainer import labelled_loss
+
+    base = ARCHITECTURES[name]()
+    shape = LoraConfig(
+        r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False,
+        lora_dropout=0.0, fan_in_fan_out=name == "gpt2",
+    )  # fmt: skip
+    model = get_peft_model(base, shape)
+    expected = gradients(model, model(**padded()).loss)
+    with attention.per_document(base):
+        packed = gradients(
+            model, labelled_loss(model, {**flattened(labels=True), "use_cache": False})
+        )
+    assert len(expected) >= 2 * 2 * 4  # A and B of at least four layers in each of two blocks
+    assert largest_difference(expected, packed) < 1e-5
+
+
+@pytest.mark.parametrize("autocast", [False, True], ids=["weights", "autocast"])
+def test_attention_in_bfloat16_on_a_cpu_is_rounded_once(autocast: bool) -> None:
+    """It is computed in float32, which torch's autocast would undo."""
+    import torch
+
+    torch.manual_seed(1)
+    exact = [torch.randn(1, heads, sum(LENGTHS), 8) for heads in (4, 2, 2)]
+    rounded = [states.bfloat16() for states in exact]
+    ends = flattened()["cu_seq_lens_q"]
+    given = {"attention_mask": None, "cu_seq_lens_q": ends, "max_length_q": max(LENGTHS)}
+    expected, _ = attention.attention_forward(None, *(s.float() for s in rounded), **given)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found, _ = attention.attention_forward(None, *rounded, **given)
+    assert torch.equal(found, expected.bfloat16())
+
+
 def test_recomputed_activations_give_the_same_gradients(model: Any) -> None:
     from titer.training.trainer import labelled_loss
 

@@ -83,6 +83,7 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(
     assert {k: alone.metrics[k] for k in same} == {k: shared.metrics[k] for k in same}
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(
     assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
 
 
+@pytest.mark.slow
 def test_sigterm_saves_a_step_that_no_evaluation_asked_for(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -181,6 +183,7 @@ print("sharded", held, "of", total)
 """
 
 
+@pytest.mark.slow
 def test_fully_shard_spreads_every_weight_and_keeps_the_loss(
     tiny_model: Path, tmp_path: Path
 ) -> None:

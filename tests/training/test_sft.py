@@ -12,6 +12,7 @@ from titer.errors import DataError, LoadError
 from titer.modeling import chat_template, loading
 from titer.records import Example
 from titer.training import sft
+from titer.training.checkpoints import last_checkpoint
 
 FULL = SftSettings(
     seed=5, learning_rate=3e-3, epochs=2, batch_size=4, warmup_share=0.1, weight_decay=0.0,
@@ -83,7 +84,7 @@ def test_a_killed_and_resumed_run_gives_the_same_bytes(
     monkeypatch.setattr(sft, "StageProgress", kill_after(5))
     with pytest.raises(Killed):
         train(tmp_path, tiny_model, settings, "cut")
-    assert sft.last_checkpoint(tmp_path / "cut.ck") is not None
+    assert last_checkpoint(tmp_path / "cut.ck") is not None
     monkeypatch.setattr(sft, "StageProgress", progress)
     resumed = train(tmp_path, tiny_model, settings, "cut")
     assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
@@ -118,11 +119,7 @@ def test_a_fresh_adapter_leaves_the_logits_unchanged(tiny_model: Path) -> None:
     ids = torch.arange(3, 20)[None]
     with torch.no_grad():
         before = model(input_ids=ids).logits
-        after = (
-            get_peft_model(model, lora_config(QLORA.lora, is_encoder_decoder=False))
-            .eval()(input_ids=ids)
-            .logits
-        )
+        after = get_peft_model(model, lora_config(QLORA.lora)).eval()(input_ids=ids).logits
     assert torch.equal(before, after)
 
 

@@ -23,9 +23,9 @@ def add(commands: Any) -> None:
 
 
 def _domain(arguments: argparse.Namespace) -> str:
-    from titer import runner
+    from titer.cli.domain import chosen
 
-    return str(arguments.domain or runner.load_params()[0]["domain"])
+    return chosen(arguments.domain)
 
 
 def samples(arguments: argparse.Namespace) -> None:

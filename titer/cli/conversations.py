@@ -100,13 +100,24 @@ def _add_export(verbs: Any) -> None:
     verb.set_defaults(run=export)
 
 
-@contextlib.contextmanager
-def _store() -> Iterator["Store"]:
+def _place() -> Path | str:
     from titer import runner
+
+    return os.environ.get(URL, "").strip() or runner.ROOT / "conversations" / "store.db"
+
+
+def has_store() -> bool:
+    """Whether there is a store, or one is named: opening makes it where there is none."""
+    place = _place()
+    return isinstance(place, str) or place.is_file()
+
+
+@contextlib.contextmanager
+def opened_store() -> Iterator["Store"]:
+    """The store of the project or of the environment, closed afterwards."""
     from titer.conversations.store import Store
 
-    url = os.environ.get(URL, "").strip()
-    with contextlib.closing(Store(url or runner.ROOT / "conversations" / "store.db")) as store:
+    with contextlib.closing(Store(_place())) as store:
         yield store
 
 
@@ -138,7 +149,7 @@ def import_files(arguments: argparse.Namespace) -> None:
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
     found = itertools.chain.from_iterable(read(path, given) for path in arguments.files)
-    with _store() as store:
+    with opened_store() as store:
         for part in iter(lambda: list(itertools.islice(found, CHUNK)), []):
             counts += store.put(row for row in part if isinstance(row, Conversation))
             faults += [row for row in part if isinstance(row, Fault)]
@@ -151,7 +162,7 @@ def import_files(arguments: argparse.Namespace) -> None:
 
 def list_all(arguments: argparse.Namespace) -> None:
     """Print one line per conversation, the newest first."""
-    with _store() as store:
+    with opened_store() as store:
         with contextlib.closing(store.newest_first(arguments.domain)) as rows:
             newest = list(itertools.islice(rows, arguments.limit))
         n_all, n_forgotten = store.count(arguments.domain), len(store.forgotten())
@@ -170,7 +181,7 @@ def show(arguments: argparse.Namespace) -> None:
     Raises:
         DataError: there is none of that id.
     """
-    with _store() as store:
+    with opened_store() as store:
         row = store.get(arguments.id)
     said = f"{row.consent.at}, {row.consent.how}" if row.consent else "NONE"
     print(_visible(f"{row.id}  {row.domain}  {row.created_at}  {row.version or 'version unknown'}"))
@@ -192,7 +203,7 @@ def rate(arguments: argparse.Namespace) -> None:
     from titer.conversations.chats import Rating
 
     given = (arguments.satisfaction, arguments.thumbs, arguments.comment, arguments.turn)
-    with _store() as store:
+    with opened_store() as store:
         store.rate(arguments.id, Rating(*given, at=_now()))
         mean = store.get(arguments.id).satisfaction()
     print(f"{arguments.id}: satisfaction is now {mean:.2f}")
@@ -207,7 +218,7 @@ def forget(arguments: argparse.Namespace) -> None:
     from titer import runner
     from titer.conversations.exporting import holding
 
-    with _store() as store:
+    with opened_store() as store:
         stone = store.forget(arguments.id, at=_now(), reason=arguments.reason)
     print(f"{stone.id}: {stone.n_turns} turns deleted; a tombstone without content stays")
     if not stone.is_erased:
@@ -244,7 +255,7 @@ def export(arguments: argparse.Namespace) -> None:
         limit=arguments.limit,
         since=arguments.since,
     )
-    with _store() as store:
+    with opened_store() as store:
         outcome = exporting.export(
             store, domain, output, shape=arguments.format, wanted=wanted, now=_now()
         )

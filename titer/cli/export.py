@@ -3,21 +3,25 @@
 titer export merged qlora                 safetensors that need no PEFT
 titer export gguf qlora --type q8_0       for llama.cpp; --adapter keeps base and adapter apart
 titer export ollama qlora                 the same with a Modelfile
+titer export llama-factory                the same training there
 titer export lm-eval                      the closed questions for lm-evaluation-harness
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from titer.cli import export_models
+from titer.config import ModelSettings
+from titer.records import Example
 
 
 def add(commands: Any) -> None:
     """Add the commands."""
     parser = commands.add_parser(
         "export",
-        help="write a fine-tune, or the closed questions, as other tools read them",
+        help="write a fine-tune, its training or the closed questions, as other tools read them",
         description="Write what other tools can read, below exports/. Every export of a fine-tune "
         "is asked the fixed prompts beside the evaluated model. Example: titer export gguf qlora",
     )
@@ -47,6 +51,11 @@ def add(commands: Any) -> None:
         help="with --compare: a closed.jsonl; default: results/base/closed.jsonl",
     )
     verb.set_defaults(run=lm_eval)
+    text = "training rows, dataset_info.json and both fine-tunes for LLaMA-Factory"
+    verb = verbs.add_parser("llama-factory", help=text, description=text)
+    verb.add_argument("--out", type=Path, help="folder to write; default: exports/llama_factory")
+    verb.add_argument("--base", type=Path, help="model folder; default: models/base")
+    verb.set_defaults(run=llama_factory)
 
 
 def lm_eval(arguments: argparse.Namespace) -> None:
@@ -59,6 +68,78 @@ def lm_eval(arguments: argparse.Namespace) -> None:
         _compare(arguments)
     else:
         _write(arguments)
+
+
+def llama_factory(arguments: argparse.Namespace) -> None:
+    """Write data and YAML files.
+
+    Raises:
+        TiterError: there are no examples or no model yet.
+    """
+    from types import SimpleNamespace
+
+    from titer import runner
+    from titer.config import full_run, qlora_run
+    from titer.errors import DataError
+    from titer.export import llamafactory
+    from titer.training import outputs, preflight
+    from titer.training.arguments import n_steps
+
+    config = runner.typed(runner.merge(*runner.load_params()))
+    root = runner.ROOT
+    papers, base = root / "data" / "papers", arguments.base or root / "models" / "base"
+    if not (papers / "heldout.jsonl").is_file():
+        raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
+    tokenizer = _tokenizer(base)
+    chosen: dict[str, Any] = {
+        "seed": config.seed,
+        "on_long": config.examples.on_long,
+        "replay": config.examples.replay,
+    }
+    settings_of = {
+        "qlora": qlora_run(config.qlora, config.model, config.hardware, **chosen),
+        "full": full_run(config.full, config.model, config.hardware, **chosen),
+    }
+    at = SimpleNamespace(
+        reads=SimpleNamespace(
+            examples=papers / "examples",
+            heldout=papers / "heldout.jsonl",
+            texts=root / "data" / "pretraining",
+        )
+    )
+    data = outputs.read_data(at, settings_of["qlora"])
+    train, validation = (
+        _fitting(tokenizer, rows, config.model) for rows in (data.train, data.validation)
+    )
+    runs = {
+        name: llamafactory.Run(
+            settings,
+            n_steps(settings, len(train)),
+            preflight.micro_batch_rows(settings, settings.max_length),
+        )
+        for name, settings in settings_of.items()
+    }
+    out = arguments.out or root / "exports" / "llama_factory"
+    for path in llamafactory.write(
+        out, train=train, validation=validation, runs=runs, base=str(base.resolve())
+    ):
+        print(path.relative_to(root) if path.is_relative_to(root) else path)
+    n_long = len(data.train) + len(data.validation) - len(train) - len(validation)
+    print(
+        f"{len(train):,} rows to train, {len(validation):,} to validate; {n_long:,} longer than "
+        f"model.max_length={config.model.max_length} are left out, as here"
+    )
+
+
+def _fitting(tokenizer: Any, examples: Sequence[Example], model: ModelSettings) -> list[Example]:
+    """The examples that training would keep, in their order."""
+    from titer.modeling.chat_template import encode_row
+
+    return [
+        row
+        for row in examples
+        if len(encode_row(tokenizer, row.messages, model.think).input_ids) <= model.max_length
+    ]
 
 
 def _write(arguments: argparse.Namespace) -> None:
@@ -85,7 +166,8 @@ def _write(arguments: argparse.Namespace) -> None:
     )
     out = arguments.out or root / "exports" / "lm_eval"
     window = config.model.max_length
-    for path in export.write(out, asked, prompts, domain=domain, window=window):
+    wording = config.domain.wording
+    for path in export.write(out, asked, prompts, domain=domain, window=window, wording=wording):
         print(path.relative_to(root) if path.is_relative_to(root) else path)
 
 

@@ -65,9 +65,10 @@ def generate(arguments: argparse.Namespace) -> None:
         SourceError: the endpoint failed; the rows so far are kept.
     """
     from titer import runner
+    from titer.cli.domain import chosen
     from titer.examples import generated, generator
 
-    domain = str(arguments.domain or runner.load_params()[0]["domain"])
+    domain = chosen(arguments.domain)
     papers = _papers(runner.ROOT / "data" / "papers", arguments.limit)
     model, revision = _identity(arguments, runner.ROOT)
     name = re.sub(r"[^\w.-]+", "_", arguments.name or model).strip("._") or "model"

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from titer.config import Config, ModelSource, PapersSettings, PapersSource
+from titer.config import Config, ExampleSources, ModelSource, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError
 
 
@@ -22,7 +22,14 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
 
         own = own_model(config.model.path, root=root, own=root / "data" / "own" / "model")
         check_model_folder(own or root)
-    _check_papers(config, choices["domain"], root)
+    if config.examples.sources == ExampleSources.own:
+        _check_own(choices["domain"], root)
+    else:
+        _check_papers(config, choices["domain"], root)
+    if config.examples.sources != ExampleSources.papers:
+        from titer.examples import own as own_rows
+
+        own_rows.read(root / "data" / "own" / choices["domain"] / "training")
     _check_encoder(config, root)
     domain = root / "data" / "benchmark" / choices["domain"]
     check_lock(domain, root / "data" / "benchmark" / "general")
@@ -41,6 +48,18 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         load_questions(path)
 
 
+def _check_own(domain: str, root: Path) -> None:
+    """Something to make examples from, where no papers are wanted."""
+    own = root / "data" / "own" / domain
+    places = [own / name for name in ("training", "documents")]
+    named = (path for place in places for path in place.rglob("*") if path.is_file())
+    if all(path.name.startswith(".") or path.suffix == ".dvc" for path in named):
+        raise DataError(
+            f"examples.sources = 'own': no files of your own. Put them into "
+            f"{places[0].relative_to(root)}, or set examples.sources=papers"
+        )
+
+
 def _check_papers(config: Config, domain: str, root: Path) -> None:
     from titer.literature.files import SUFFIXES, own_path
 
@@ -53,8 +72,8 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
         place, key = root / "data" / "samples" / domain, f"domain = {domain!r}"
     else:
         own = root / "data" / "own" / domain / "papers"
-        place = own_path(config.papers.path, root=root, own=own) or own
-        key = f"papers.path = {config.papers.path!r}"
+        place = own_path(config.papers.path, root=root, own=own) or own.resolve()
+        key = f"papers.path = {config.papers.path!r}" if config.papers.path else "papers = 'files'"
     named = any(path.name.lower().endswith(SUFFIXES) for path in place.rglob("*"))
     if not (place.is_file() or named):
         where = place.relative_to(root) if place.is_relative_to(root) else place

@@ -2,9 +2,13 @@
 
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
+titer data validate rows.jsonl                   your own training rows: convert, inspect, check
+titer domain                                     the domains, and the skeleton of a new one
+titer preflight qlora                            what training would do, and whether it may
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
+titer model register autoimmune-qlora            a judged fine-tune as a version
 """
 
 import argparse
@@ -16,9 +20,13 @@ from titer.cli import (
     benchmark,
     check,
     conversations,
+    data,
+    domain,
     export,
+    model,
     papers,
     pin,
+    preflight,
     report,
     study,
     sweep,
@@ -32,13 +40,17 @@ def parser() -> argparse.ArgumentParser:
         prog="titer",
         description="Fine-tune a language model on the biomedical literature and measure whether "
         "it helped. The pipeline itself runs with `dvc repro`.",
-        epilog="Examples: titer check | titer pin qwen3_8b | titer papers why pmid:12345678 | "
-        "titer benchmark lock | titer export lm-eval | "
+        epilog="Examples: titer check | titer pin qwen3_8b | titer data validate rows.jsonl | "
+        "titer papers why pmid:12345678 | titer benchmark lock | titer export lm-eval | "
         "titer sweep best runs/train_qlora/sweep_2026-11-21_10-00-00",
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
     commands = top.add_subparsers(dest="noun", metavar="command", required=True)
-    for noun in (check, pin, papers, conversations, benchmark, export, sweep, study, report):
+    nouns = (
+        check, pin, domain, data, preflight, papers, conversations, benchmark, model,
+        export, sweep, study, report,
+    )  # fmt: skip
+    for noun in nouns:
         noun.add(commands)
     return top
 

@@ -79,7 +79,7 @@ def _print_example(example: Example, paper: Paper | None) -> None:
     _print_text("prompt", example.prompt)
     _print_text("answer", example.answer)
     if paper is None:
-        print(f"source   {example.paper_id}: a row of your own, from data/own")
+        print(f"source   {example.paper_id}: a row of your own, from {_own_place(example)}")
         return
     for name, text in support(example, paper):
         _print_text("span", f"{name}: {text}")
@@ -88,6 +88,23 @@ def _print_example(example: Example, paper: Paper | None) -> None:
     print(f"         {said[is_rebuilt(example, paper)]}")
     for key, value in sorted((example.generator or {}).items()):
         print(f"         {key}: {value}")
+
+
+def _own_place(example: Example) -> str:
+    """Path and line of a user's own row, as the files are now."""
+    from titer import runner
+    from titer.errors import DataError
+    from titer.examples import own
+
+    choices, _ = runner.load_params()
+    folder = runner.ROOT / "data" / "own" / choices["domain"] / "training"
+    try:
+        place = own.read(folder).places.get(example.id)
+    except DataError:
+        place = None
+    if place is None:
+        return "data/own; no file there holds it any more as it was trained on"
+    return place.removeprefix(f"{runner.ROOT}/")
 
 
 def _print_text(name: str, text: str) -> None:

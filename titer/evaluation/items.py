@@ -34,9 +34,13 @@ _DELETED = str.maketrans("", "", "*'`\u2018\u2019\u00b4\u00ad\u200b\u200d")
 _BREAK = re.compile(r"[^\w]+|_")
 
 
+HIDDEN = "a disease"
+"""What stands for a fact's subject in a blind question where the wordings do not say."""
+
+
 @dataclass(frozen=True)
 class Templates:
-    """The wordings of one relation; {disease} and {answer} are filled in."""
+    """The wordings of one relation; {disease}, the fact's subject, and {answer} are filled in."""
 
     label: str
     statements: tuple[str, ...]
@@ -45,6 +49,8 @@ class Templates:
     """Held out: the only forward wordings that are scored."""
     reverse: tuple[str, ...]
     """From the answer to the disease, also held out."""
+    hidden: str = HIDDEN
+    """What {disease} becomes in the blind question, such as a hormone."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +273,7 @@ class _Builder:
         wording = self._wordings(fact)[number]
         template_id = f"{'q' if self.direction == 'forward' else 'r'}{number + 1}"
         filled = wording.replace("{answer}", fact.answer)
+        hidden = self.templates[fact.relation].hidden
         return ClosedItem(
             id=f"{fact.fact_id}:{self.direction}:{template_id}",
             set="facts",
@@ -279,7 +286,7 @@ class _Builder:
             direction=self.direction,
             template_id=template_id,
             part="dev" if is_dev(fact.disease) else "test",
-            blind_question=_asked(filled, "a disease") if self.direction == "forward" else None,
+            blind_question=_asked(filled, hidden) if self.direction == "forward" else None,
         )
 
 

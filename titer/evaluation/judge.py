@@ -43,7 +43,7 @@ Answer A: {one}
 =====
 Answer B: {other}
 =====
-Which answer is medically more correct and complete? Length and style do not count. Reply with one \
+Which answer is more correct and complete? Length and style do not count. Reply with one \
 letter, A or B."""
 
 MAX_TOKENS = 1024

@@ -11,7 +11,7 @@ from typing import Any
 
 from titer import files
 from titer.errors import DataError, FormatError
-from titer.evaluation.items import Templates, closed_items, is_dev
+from titer.evaluation.items import HIDDEN, Templates, closed_items, is_dev
 from titer.records import ClosedItem, Fact, Question
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 REQUIRED = ("fact_id", "disease", "relation", "answer")
+SUBJECT = "subject"
+"""What facts.csv and the wordings of a domain without diseases may call the disease."""
 LISTS = ("disease_synonyms", "answer_synonyms", "also_true")
 TEXTS = ("strength", "source_org", "source_title", "source_year", "verified")
 VERIFIED = ("source", "memory")
@@ -56,7 +58,7 @@ def _csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     numbered = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not numbered:
         raise FormatError(f"{path}:1: no header. Columns: {', '.join(REQUIRED)}, ...")
-    columns = next(csv.reader([numbered[0][1]]))
+    columns = [_column(name) for name in next(csv.reader([numbered[0][1]]))]
     absent = [name for name in REQUIRED if name not in columns]
     if absent:
         raise FormatError(f"{path}:{numbered[0][0]}: no column {', '.join(absent)}")
@@ -65,6 +67,10 @@ def _csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
         if len(cells) != len(columns):
             raise FormatError(f"{path}:{number}: {len(cells)} cells, expected {len(columns)}")
         yield number, dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+
+
+def _column(name: str) -> str:
+    return name.replace(SUBJECT, "disease") if name in (SUBJECT, f"{SUBJECT}_synonyms") else name
 
 
 def _fact(row: Mapping[str, str], where: str) -> Fact:
@@ -120,7 +126,10 @@ def _templates(body: Mapping[str, Any], where: str) -> Templates:
         "questions": ("{disease}",),
         "reverse": ("{answer}",),
     }
-    lists = {name: tuple(str(text) for text in body.get(name) or ()) for name in wanted}
+    lists = {
+        name: tuple(str(text).replace("{subject}", "{disease}") for text in body.get(name) or ())
+        for name in wanted
+    }
     if not lists["questions"]:
         raise FormatError(f"{where}: no questions. At least one wording is needed")
     for name, placeholders in wanted.items():
@@ -128,7 +137,8 @@ def _templates(body: Mapping[str, Any], where: str) -> Templates:
             absent = [word for word in placeholders if word not in text]
             if absent:
                 raise FormatError(f"{where}: {name}: {text!r} lacks {' and '.join(absent)}")
-    return Templates(str(body.get("label", "")), **lists)
+    hidden = str(body.get("hidden") or HIDDEN)
+    return Templates(str(body.get("label", "")), hidden=hidden, **lists)
 
 
 def load_general(path: Path) -> list[ClosedItem]:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
-from titer.evaluation.sample_prose import Draft, Section
+from titer.evaluation.sample_prose import Draft, Prose, Section
 from titer.evaluation.sample_records import Entry, Record
 
 JOURNAL = "Titer Synthetic Sample Collection"
@@ -28,7 +28,6 @@ _TYPE_UI = {
     "Retraction of Publication": "D016440",
 }
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CATEGORIES = ("q-bio.TO", "q-bio.QM", "q-bio.CB", "q-bio.PE", "stat.AP", "physics.med-ph")
 _RECORDS_PER_FILE = 100
 _OPENSEARCH = "http://a9.com/-/spec/opensearch/1.1/"
 _ARXIV = "http://arxiv.org/schemas/atom"
@@ -40,19 +39,21 @@ _PUBMED_HEAD = """<?xml version="1.0" ?>
 """
 
 
-def collection_files(records: Sequence[Record], entries: Sequence[Entry]) -> dict[str, bytes]:
+def collection_files(
+    records: Sequence[Record], entries: Sequence[Entry], prose: Prose
+) -> dict[str, bytes]:
     """Content by file name: records in the order of a hash, a hundred a file; entries in a feed."""
     mixed = sorted(records, key=lambda record: _digest("order", record.number))
     n_files = -(-len(mixed) // _RECORDS_PER_FILE)
     size = -(-len(mixed) // n_files)
     found = {}
     for number, start in enumerate(range(0, len(mixed), size), 1):
-        content = _pubmed_xml(mixed[start : start + size])
+        content = _pubmed_xml(mixed[start : start + size], prose.headings)
         name = f"pubmed_sample_{number:02d}.xml"
         if number == n_files:
             name, content = f"{name}.gz", _gzipped(content)
         found[name] = content
-    found["arxiv_sample.atom"] = _atom(entries)
+    found["arxiv_sample.atom"] = _atom(entries, prose.arxiv_categories)
     return found
 
 
@@ -67,12 +68,12 @@ def _gzipped(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _pubmed_xml(records: Iterable[Record]) -> bytes:
-    articles = "".join(map(_article, records))
+def _pubmed_xml(records: Iterable[Record], headings: Sequence[str]) -> bytes:
+    articles = "".join(_article(record, headings) for record in records)
     return f"{_PUBMED_HEAD}<PubmedArticleSet>\n{articles}</PubmedArticleSet>\n".encode()
 
 
-def _article(record: Record) -> str:
+def _article(record: Record, headings: Sequence[str]) -> str:
     draft, pmid = record.draft, FIRST_PMID + record.number
     types = "".join(
         f'<PublicationType UI="{_TYPE_UI[name]}">{name}</PublicationType>' for name in record.types
@@ -92,7 +93,7 @@ def _article(record: Record) -> str:
 <PublicationTypeList>{types}</PublicationTypeList>{vernacular}
 </Article>
 <MedlineJournalInfo><MedlineTA>Titer Synth Sample Collect</MedlineTA></MedlineJournalInfo>
-{_corrections(record.relations)}{_headings(draft)}</MedlineCitation>
+{_corrections(record.relations)}{_headings(draft, headings)}</MedlineCitation>
 <PubmedData><PublicationStatus>epublish</PublicationStatus><ArticleIdList>\
 <ArticleId IdType="pubmed">{pmid}</ArticleId>\
 <ArticleId IdType="doi">{_doi(record.number)}</ArticleId></ArticleIdList></PubmedData>
@@ -147,11 +148,11 @@ def _corrections(relations: Sequence[tuple[str, int]]) -> str:
     return f"<CommentsCorrectionsList>{rows}</CommentsCorrectionsList>\n" if rows else ""
 
 
-def _headings(draft: Draft) -> str:
+def _headings(draft: Draft, more: Sequence[str]) -> str:
     """MeSH headings, whose identifiers are not given, and keywords."""
     names = [
         (name, "Y" if name == draft.matter.diseases[0] else "N")
-        for name in (*draft.matter.diseases, "Humans")
+        for name in (*draft.matter.diseases, *more)
     ]
     mesh = "".join(
         "<MeshHeading>"
@@ -168,8 +169,8 @@ def _headings(draft: Draft) -> str:
     )
 
 
-def _atom(entries: Sequence[Entry]) -> bytes:
-    n, body = len(entries), "".join(map(_entry, entries))
+def _atom(entries: Sequence[Entry], categories: Sequence[str]) -> bytes:
+    n, body = len(entries), "".join(_entry(entry, categories) for entry in entries)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
   <link href="http://arxiv.org/api/query?search_query%3Dtiter_synthetic_sample" rel="self" \
@@ -184,11 +185,11 @@ type="application/atom+xml"/>
 """.encode()
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: Entry, categories: Sequence[str]) -> str:
     digest = _digest("arxiv", entry.number)
     address = f"2699.{entry.number:05d}v{1 + digest[0] % 3}"
     day = f"{2012 + digest[1] % 13}-{1 + digest[2] % 12:02d}-{1 + digest[3] % 28:02d}"
-    main, other = (_CATEGORIES[digest[i] % len(_CATEGORIES)] for i in (4, 5))
+    main, other = (categories[digest[i] % len(categories)] for i in (4, 5))
     terms = "".join(
         f'    <category term="{term}" scheme="{_ARXIV}"/>\n' for term in sorted({main, other})
     )

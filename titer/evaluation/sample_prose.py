@@ -8,7 +8,7 @@ import hashlib
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ _TAG = re.compile(r"</?(?:i|sup|sub)>")
 
 @dataclass(frozen=True)
 class Prose:
-    """Text pieces of one domain, as prose.yaml describes them."""
+    """Text pieces of one domain, as prose.yaml describes them; {subject} and {disease} are one."""
 
     topics: Mapping[str, str]
     designs: Mapping[str, str]
@@ -53,13 +53,19 @@ class Prose:
     notice: str
     withdrawn: str
     edits: Mapping[str, str]
+    headings: Sequence[str] = ("Humans",)
+    """MeSH headings of every paper, after its subjects."""
+    arxiv_categories: Sequence[str] = (
+        "q-bio.TO", "q-bio.QM", "q-bio.CB", "q-bio.PE", "stat.AP", "physics.med-ph",
+    )  # fmt: skip
 
 
 def load_prose(path: Path) -> Prose:
     """The text pieces of a domain.
 
     Raises:
-        FormatError: the file is missing, or its keys are not those of `Prose`.
+        FormatError: the file is missing, or its keys are not those of `Prose`; the last two may
+            be absent.
     """
     import yaml
 
@@ -70,8 +76,9 @@ def load_prose(path: Path) -> Prose:
     except yaml.YAMLError as error:
         raise FormatError(f"{path}:1: not YAML: {error}".replace("\n", " ")) from None
     known = {field.name for field in fields(Prose)}
-    if not isinstance(rows, dict) or set(rows) != known:
-        odd = sorted(known ^ set(rows or ()))
+    needed = {field.name for field in fields(Prose) if field.default is MISSING}
+    if not isinstance(rows, dict) or not needed <= set(rows) <= known:
+        odd = sorted((needed - set(rows or ())) | (set(rows or ()) - known))
         raise FormatError(f"{path}:1: missing or unknown keys: {', '.join(odd)}")
     return Prose(**rows)
 
@@ -295,7 +302,7 @@ class _Page:
     def no_text(self, role: str) -> DataError:
         return DataError(
             f"prose.yaml: nothing in {role} is free of answers for "
-            f"{', '.join(self.matter.diseases)}. Add a line that names no medical detail"
+            f"{', '.join(self.matter.diseases)}. Add a line that tells nothing about them"
         )
 
     def name(self, disease: str, synonym_share: float) -> str:
@@ -314,6 +321,7 @@ class _Page:
             "minutes": rng.randint(8, 75),
             "year": rng.randint(2001, 2010),
         }
+        slots["subject"] = slots["disease"]
         slots |= {key.capitalize(): _sentence(str(value)) for key, value in slots.items()}
         return _sentence(template.format_map(slots))
 

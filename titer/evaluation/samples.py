@@ -89,7 +89,7 @@ def sample_collection(
     planned = sample_plan.matters(taught, writer, n_papers)
     drafts = _written([*planned, *special_matters(planned)], writer)
     ordinary, special = drafts[: len(planned)], drafts[len(planned) :]
-    return collection_files(*all_records(ordinary, special, writer))
+    return collection_files(*all_records(ordinary, special, writer), prose)
 
 
 def write_collection(benchmark: Path, out: Path) -> list[Path]:

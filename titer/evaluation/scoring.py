@@ -61,6 +61,7 @@ def score(
     training: Mapping[str, Mapping[str, Any]],
     contamination: Mapping[str, Any],
     lexicon: Sequence[str] = (),
+    entities: Sequence[str] = (),
     safety_items: Sequence[Question] = (),
     reviewed: Sequence[Review] = (),
 ) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def score(
         training: by fine-tune, `{metrics, run}` of its training stage.
         contamination: content of contamination.json.
         lexicon: words of the domain, counted in answers.
+        entities: relations whose answers are things, such as drugs.
         safety_items: that were asked; no verdict looks at them.
         reviewed: clinicians' verdicts on key points.
 
@@ -108,6 +110,7 @@ def score(
             safety_items,
             facts,
             overrides,
+            relations=entities,
             level=1 - plan.alpha,
         ),
         "reviews": opinions,

@@ -4,16 +4,17 @@ Invariant: the same papers, settings and benchmark give the same rows in the sam
 paper cluster stands in two splits.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from titer.config import ExamplesSettings, OnLeak
+from titer.config import ExampleSources, ExamplesSettings, OnLeak
 from titer.errors import DataError, LeakError
 from titer.examples.caps import cap, cap_documents
 from titer.examples.decontaminate import Leak, find_leaks, leak_text
 from titer.examples.documents.taught import Documents
+from titer.examples.mix import mix
 from titer.examples.paraphrase import Similar
 from titer.examples.placebo import exchanged
 from titer.examples.recipes import paper_examples
@@ -35,6 +36,8 @@ class Built:
     """Sorted by id."""
     heldout_papers: list[Paper]
     """Sorted by paper_id; no example comes from their clusters."""
+    heldout_rows: list[dict[str, Any]]
+    """Rows of heldout.jsonl: of these papers, or of a user's own rows where there are no others."""
     removed: list[dict[str, Any]]
     """The ledger: `{example_id, paper_id, rule, item_id, matched}`; rule A-E, duplicate, grounding
     (the item is the reason), cap:journal, cap:year, cap:recipe or cap:documents."""
@@ -63,7 +66,7 @@ def build(
         documents: a user's own with their examples; where their cluster is held out they are
             held-out texts like papers.
         extra: rows that no recipe made; leak check, repeats and split by `cluster_id` as for all,
-            but no row is held out that no held-out paper stands for.
+            but no row is held out that no held-out paper stands for, unless all rows are own.
         rejected: rows that never became examples, for ledger and counts.
         similar: the text encoder of rule E; null leaves the rule out.
 
@@ -86,12 +89,14 @@ def build(
     leaked = {leak.example_id for leak in leaks}
     kept, repeats = without_repeats(example for example in made if example.id not in leaked)
     if not kept:
-        raise DataError(_nothing_text(papers, made, leaked))
+        raise DataError(_nothing_text(papers, made, leaked, settings))
     kept, beyond = cap_documents(kept, settings)
     of_papers = [*papers, *documents.kept]
     splits = _splits(kept, {_cluster(paper) for paper in of_papers}, settings)
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
     rows["train"], capped = cap(rows["train"], papers_by_id, settings)
+    rows["train"], unmixed = mix(rows["train"], settings)
+    capped += unmixed
     if settings.exchange_answers:
         rows["train"] = exchanged(rows["train"], seed=settings.seed)
     heldout = [paper for paper in of_papers if splits.get(_cluster(paper)) == "heldout"]
@@ -105,8 +110,14 @@ def build(
     )
     counts["rejected_rows"] = _tally(leak.item_id for leak in rejected)
     counts |= documents.outcome([*rows["train"], *rows["validation"]], heldout, removed)
-    counts["heldout_examples"] = sum(splits[row.cluster_id] == "heldout" for row in kept)
-    return Built(rows["train"], rows["validation"], heldout, removed, counts)
+    aside = [row for row in kept if splits[row.cluster_id] == "heldout"]
+    counts["heldout_examples"] = len(aside)
+    texts = [heldout_row(paper) for paper in heldout]
+    if settings.sources == ExampleSources.own:
+        rows_aside = own_heldout_rows(row for row in aside if row.document is None)
+        texts = sorted((*texts, *rows_aside), key=lambda row: row["paper_id"])
+        counts["heldout_own"] = len(rows_aside)
+    return Built(rows["train"], rows["validation"], heldout, texts, removed, counts)
 
 
 def heldout_row(paper: Paper) -> dict[str, Any]:
@@ -118,6 +129,29 @@ def heldout_row(paper: Paper) -> dict[str, Any]:
         "text": text,
         "n_bytes": len(text.encode()),
     }
+
+
+def own_heldout_rows(examples: Iterable[Example]) -> list[dict[str, Any]]:
+    """Rows of heldout.jsonl of a user's own rows: one per source, its answers in order of id.
+
+    Besides the keys of `heldout_row`, `example_ids` names the rows.
+    """
+    by_cluster: dict[str, list[Example]] = defaultdict(list)
+    for example in sorted(examples, key=lambda example: example.id):
+        by_cluster[example.cluster_id].append(example)
+    found = []
+    for rows in by_cluster.values():
+        text = "\n\n".join(row.answer for row in rows)
+        found.append(
+            {
+                "paper_id": rows[0].paper_id,
+                "title": rows[0].title,
+                "text": text,
+                "n_bytes": len(text.encode()),
+                "example_ids": [row.id for row in rows],
+            }
+        )
+    return sorted(found, key=lambda row: (row["paper_id"], row["example_ids"]))
 
 
 def without_repeats(examples: Iterable[Example]) -> tuple[list[Example], list[Leak]]:
@@ -147,6 +181,8 @@ def _splits(
         validation_share=settings.validation_share,
         heldout_share=settings.heldout_share,
     )
+    if settings.sources == ExampleSources.own:
+        return splits
     for cluster, split in splits.items():
         if split == "heldout" and cluster not in of_papers:  # a row cannot be held out
             splits[cluster] = "train"
@@ -170,7 +206,17 @@ def _ledger_order(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (row["paper_id"], row["example_id"], row["rule"], row["item_id"])
 
 
-def _nothing_text(papers: Sequence[Paper], made: Sequence[Example], leaked: set[str]) -> str:
+def _nothing_text(
+    papers: Sequence[Paper],
+    made: Sequence[Example],
+    leaked: set[str],
+    settings: ExamplesSettings,
+) -> str:
+    if settings.sources == ExampleSources.own and not made:
+        return (
+            "no training example: examples.sources=own and there are no rows of your own. Put "
+            "files into data/own/<domain>/training, or set examples.sources=papers"
+        )
     if made:
         return (
             f"no training example is left: the benchmark asks all {len(leaked)} that {len(papers)} "

@@ -32,7 +32,7 @@ def cap(
         papers_by_id: where journal and year stand.
         settings: per_journal and per_year (0: no limit), recipe_share (1: no limit) and the seed.
     """
-    order = sorted(rows, key=lambda row: _place(settings.seed, row))
+    order = sorted(rows, key=lambda row: place(settings.seed, row))
 
     def journal(row: Example) -> str:
         paper = papers_by_id.get(row.paper_id)
@@ -59,11 +59,11 @@ def cap_documents(
     that a long one does not crowd out the others.
     """
     by_work: dict[str, list[Example]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: _place(settings.seed, row)):
+    for row in sorted(rows, key=lambda row: place(settings.seed, row)):
         if row.document is not None:
             by_work[row.cluster_id].append(row)
     turns = [
-        (turn, _place(settings.seed, row), row)
+        (turn, place(settings.seed, row), row)
         for work in by_work.values()
         for turn, row in enumerate(work)
     ]
@@ -75,7 +75,8 @@ def cap_documents(
     return [row for row in rows if row.id not in ids], dropped
 
 
-def _place(seed: int, row: Example) -> tuple[str, str]:
+def place(seed: int, row: Example) -> tuple[str, str]:
+    """Where a row stands in the order in which rows stay: chance, the same each time."""
     return hashlib.sha256(f"{seed}|cap|{row.id}".encode()).hexdigest(), row.id
 
 

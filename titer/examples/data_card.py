@@ -5,10 +5,12 @@ printed like any other, and synthetic papers are named before anything else.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
+from titer import files
 from titer.config import RECIPES as RECIPE_NAMES
 from titer.examples.recipes import RECIPES
 from titer.records import is_open_licence
@@ -22,13 +24,22 @@ ISO_639_1 = {"eng": "en", "fre": "fr", "ger": "de", "ita": "it", "jpn": "ja", "s
 """Two-letter codes of PubMed's languages; others keep their three letters."""
 
 
-def render(stats: Stats, *, title: str, contents: Mapping[str, str]) -> str:
+def render(
+    stats: Stats,
+    *,
+    title: str,
+    contents: Mapping[str, str],
+    tags: Sequence[str] = (),
+    wording: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The card: YAML front matter as on the Hugging Face hub, then Markdown.
 
     Args:
         stats: content of stats.json.
         title: of the domain.
         contents: every file of the folder with what it holds.
+        tags: of the domain.
+        wording: phrases of the domain in place of the card's.
     """
     import jinja2
 
@@ -42,7 +53,7 @@ def render(stats: Stats, *, title: str, contents: Mapping[str, str]) -> str:
     source = resources.files("titer.examples").joinpath("templates", "data_card.md.j2")
     template = environment.from_string(source.read_text(encoding="utf-8"))
     shown = template.render(
-        front_matter=_front_matter(stats, title),
+        front_matter=_front_matter(stats, title, tags),
         title=title,
         stats=stats,
         asked=stats["asked"],
@@ -56,7 +67,7 @@ def render(stats: Stats, *, title: str, contents: Mapping[str, str]) -> str:
         documents=stats.get("documents"),
         contents=contents,
     )
-    return re.sub(r"\n{3,}", "\n\n", shown).rstrip() + "\n"
+    return files.reworded(re.sub(r"\n{3,}", "\n\n", shown).rstrip() + "\n", wording)
 
 
 def escape(text: Any) -> str:
@@ -101,7 +112,7 @@ def _description(recipe: str) -> str:
     return ((made_by.__doc__ if made_by else None) or "rows that no recipe made").split("\n")[0]
 
 
-def _front_matter(stats: Stats, title: str) -> str:
+def _front_matter(stats: Stats, title: str, tags: Sequence[str]) -> str:
     from huggingface_hub import DatasetCardData
 
     n_rows = sum(stats["examples"].values())
@@ -113,7 +124,7 @@ def _front_matter(stats: Stats, title: str) -> str:
         license_name="mixed, a licence per row",
         task_categories=["question-answering", "text-generation"],
         size_categories=[next((name for top, name in SIZES if n_rows < top), "n>1M")],
-        tags=["titer", "biology", "medical", *(["synthetic"] if is_synthetic else [])],
+        tags=["titer", *tags, *(["synthetic"] if is_synthetic else [])],
         configs=[{"config_name": "default", "data_files": [
             {"split": split, "path": f"examples/{split}.jsonl"} for split in stats["examples"]
         ]}],

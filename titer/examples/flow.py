@@ -25,6 +25,7 @@ CAP_RULES = {
     "cap:year": "limit per year",
     "cap:recipe": "limit per recipe",
     "cap:documents": "limit of documents",
+    "cap:mix": "share of own rows",
 }
 """Rules of the ledger that keep the training rows in balance, in the words of the flow."""
 

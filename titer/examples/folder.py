@@ -7,12 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from titer import files
 from titer.config import ExamplesSettings
 from titer.examples import counts, data_card
-from titer.examples.build import Built, heldout_row
+from titer.examples.build import Built
 from titer.examples.documents.taught import Documents
 from titer.examples.formats import chat, text_records
 from titer.records import Example, Paper
@@ -69,6 +70,8 @@ def write(
     settings: ExamplesSettings,
     title: str,
     documents: Documents | None = None,
+    tags: Sequence[str] = (),
+    wording: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write the whole folder.
 
@@ -80,6 +83,8 @@ def write(
         settings: how the examples were made.
         title: of the domain.
         documents: the user's own; null or without a file they leave no trace.
+        tags: of the domain, for the card.
+        wording: phrases of the domain in place of the card's.
     Returns:
         The counts, as in stats.json.
     """
@@ -88,7 +93,7 @@ def write(
     files.write_jsonl(out / COPIES, [p.to_json() for p in sorted(copies, key=lambda p: p.paper_id)])
     chat.write(out / EXAMPLES / "train.jsonl", built.train)
     chat.write(out / EXAMPLES / "validation.jsonl", built.validation)
-    files.write_jsonl(out / HELDOUT, [heldout_row(paper) for paper in built.heldout_papers])
+    files.write_jsonl(out / HELDOUT, built.heldout_rows)
     files.write_jsonl(out / REMOVED, built.removed)
     for name, rows in lists.items():
         files.write_jsonl(out / f"{name}.jsonl", rows)
@@ -107,7 +112,8 @@ def write(
         }
     )
     files.write_json(out / STATS, stats)
-    files.write_text(out / CARD, data_card.render(stats, title=title, contents=contents))
+    card = data_card.render(stats, title=title, tags=tags, wording=wording, contents=contents)
+    files.write_text(out / CARD, card)
     return dict(stats)
 
 

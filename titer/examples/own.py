@@ -1,7 +1,7 @@
 """A user's own training rows, from the files below data/own/<domain>/training.
 
-Read are chat rows (`messages`, with or without our other keys), records with a `text` that holds
-question and answer, and rows with `question` and `answer`; as JSONL or as one JSON list.
+Read are all formats of titer/examples/formats, each found out from the rows themselves, and the
+data sets that a dataset_info.json there describes.
 
 Invariant: every file and every row is used, or counted with the reason why it is not; the same
 files give the same examples. Rows that name the same source get one cluster, so that no source
@@ -11,24 +11,23 @@ stands in two splits.
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from titer import files
-from titer.errors import FormatError
-from titer.examples.formats import chat, text_records
+from titer.config import ExampleSources
+from titer.examples import lexicons
+from titer.examples.formats import interop
+from titer.examples.formats.base import message_fault
+from titer.examples.formats.containers import SUFFIXES
+from titer.examples.formats.reading import UNANSWERED, Reading
 from titer.examples.normalise import OWN, normal_id, paper_ids, words
 from titer.records import Example, Paper
 
 logger = logging.getLogger(__name__)
 
-LINES = ".jsonl"
-SUFFIXES = (LINES, ".json")
-"""Names of files that hold rows; every other file is named and left alone."""
-
-ALLOWED = "Allowed: messages; text with question and answer; question and answer"
 SERVICES = frozenset({"", "pubmed", "arxiv", OWN})
 """Values of `source` that do not tell one source from another."""
 RECIPE_VERSION = 1
@@ -44,8 +43,11 @@ class OwnRows:
     examples: list[Example]
     """In order of file and row; `split` still empty."""
     counts: dict[str, Any]
-    """`{rows, left_out, unknown_files}`: used rows per file, others per file and reason, names of
-    the files without rows; empty for an empty folder."""
+    """`{rows, left_out, ignored, other_domain, unknown_files}`: used rows per file, others per file
+    and reason, keys that are not read, rows that speak of another domain, names of the files
+    without rows; empty for an empty folder."""
+    places: dict[str, str] = field(default_factory=dict)
+    """`path:line` of each example, by id."""
 
     def log(self) -> None:
         """Say what was read, and for each file what was not."""
@@ -54,8 +56,12 @@ class OwnRows:
             logger.info("%d own training rows from %d files", len(self.examples), n_files)
         for name, reasons in self.counts.get("left_out", {}).items():
             logger.warning("%s: rows left out: %s", name, reasons)
+        for name, keys in self.counts.get("ignored", {}).items():
+            logger.info("%s: not read: %s", name, keys)
+        for name, domains in self.counts.get("other_domain", {}).items():
+            logger.warning("%s: rows that speak of another domain: %s", name, domains)
         for name in self.counts.get("unknown_files", []):
-            logger.warning("%s: not read; names of rows end in %s", name, " or ".join(SUFFIXES))
+            logger.warning("%s: not read; names of rows end in %s", name, ", ".join(SUFFIXES))
 
     def outcome(
         self, used: Iterable[Example], removed: Iterable[Mapping[str, Any]]
@@ -83,35 +89,61 @@ class OwnRows:
 
 
 def read(
-    folder: Path, *, papers: Iterable[Paper] = (), excluded: Iterable[str] = frozenset()
+    folder: Path,
+    *,
+    papers: Iterable[Paper] = (),
+    excluded: Iterable[str] = frozenset(),
+    domain: str = "",
+    words_of: Mapping[str, Sequence[str]] | None = None,
 ) -> OwnRows:
     """The rows of all files below the folder.
 
     Args:
         papers: the collection; a row that names one of them joins its cluster.
         excluded: ids of the user's exclusion list, in any spelling.
+        domain: the one that is trained for.
+        words_of: the lexicon of every domain, by name.
 
     Raises:
-        FormatError: a row has no known form; the text begins with path:line.
+        FormatError: a file has no known form, or rows cannot be used; the text begins with the
+            first one's path:line and says how many there are.
     """
     clusters = {name: paper.cluster_id for paper in papers for name in paper_ids(paper)}
-    banned = {normal_id(name) for name in excluded}
-    examples: list[Example] = []
-    rows: dict[str, int] = {}
-    left_out: dict[str, dict[str, int]] = {}
+    reader = _Reader(clusters, {normal_id(name) for name in excluded}, domain, words_of or {})
+    described = interop.described(folder)
     unknown = []
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
-        if not path.name.lower().endswith(SUFFIXES):
-            unknown.append(name)
+        if path.name == interop.DATASET_INFO:
             continue
-        found, reasons = _read_file(path, name, clusters, banned)
-        examples += found
-        rows[name] = len(found)
-        if reasons:
-            left_out[name] = dict(sorted(reasons.items()))
-    counts = {"rows": rows, "left_out": left_out, "unknown_files": unknown}
-    return OwnRows(examples, counts if rows or unknown else {})
+        if path.name.lower().removesuffix(".gz").endswith(tuple(SUFFIXES)):
+            reader.add(path, name, described.get(path.resolve()))
+        else:
+            unknown.append(name)
+    counts = {
+        "rows": reader.rows,
+        "left_out": _nonempty(reader.left_out),
+        "ignored": _nonempty(reader.ignored),
+        "other_domain": _nonempty(reader.other_domain),
+        "unknown_files": unknown,
+    }
+    is_empty = not (reader.rows or unknown)
+    return OwnRows(reader.examples, {} if is_empty else counts, reader.places)
+
+
+def read_wanted(folder: Path, sources: ExampleSources, **named: Any) -> OwnRows:
+    """The rows, where rows of the user are wanted, and what was read said; `named` as in `read`.
+
+    Raises:
+        FormatError: as `read`.
+    """
+    rows = OwnRows([], {}) if sources == ExampleSources.papers else read(folder, **named)
+    rows.log()
+    return rows
+
+
+def _nonempty(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {name: dict(sorted(found.items())) for name, found in counts.items() if found}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -123,88 +155,96 @@ def _files(folder: Path) -> list[Path]:
     )
 
 
-def _read_file(
-    path: Path, name: str, clusters: Mapping[str, str], banned: set[str]
-) -> tuple[list[Example], Counter[str]]:
-    from tqdm.auto import tqdm
+class _Reader:
+    """Collects the examples of one file after the other."""
 
-    examples: list[Example] = []
-    reasons: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
-    for number, row in enumerate(tqdm(_rows(path), desc=name, unit="row", delay=5)):
-        messages = _messages(row, path, number)
-        source = _text(row, "source")
-        given = _text(row, "paper_id") or ("" if source.lower() in SERVICES else source)
-        if messages is None:
-            reasons["no question and answer in the text"] += 1
-        elif normal_id(given) in banned:
-            reasons["excluded"] += 1
+    def __init__(
+        self,
+        clusters: Mapping[str, str],
+        banned: set[str],
+        domain: str,
+        words_of: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.clusters = clusters
+        self.banned = banned
+        self.domain = domain
+        self.words_of = words_of
+        self.examples: list[Example] = []
+        self.places: dict[str, str] = {}
+        self.rows: dict[str, int] = {}
+        self.left_out: dict[str, Counter[str]] = {}
+        self.ignored: dict[str, Counter[str]] = {}
+        self.other_domain: dict[str, Counter[str]] = {}
+
+    def add(self, path: Path, name: str, description: interop.Description | None) -> None:
+        """Read one file."""
+        from tqdm.auto import tqdm
+
+        if description:
+            reading = interop.reading(description)
         else:
-            content = files.dump_json([name, given, messages])
-            seen[content] += 1
-            examples.append(
-                Example(
-                    id=files.sha256_text(f"{OWN}|{content}|{seen[content]}")[:16],
-                    messages=messages,
-                    recipe=OWN,
-                    recipe_version=RECIPE_VERSION,
-                    paper_id=f"{OWN}:{name}#{given}" if given else f"{OWN}:{name}",
-                    source=OWN,
-                    title=_text(row, "title"),
-                    spans=[],
-                    cluster_id=_cluster(given, messages, clusters),
-                )
-            )
-    return examples, reasons
+            reading = Reading(path, adapt=_without_control, is_mixed=True)
+        seen: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        foreign: Counter[str] = Counter()
+        n_before = len(self.examples)
+        for found in tqdm(reading, desc=name, unit="row", delay=5):
+            messages = [_clean(message) for message in found.messages]
+            fault = message_fault(messages)
+            given = _given(found)
+            if fault:
+                reading.refuse(fault)
+            elif normal_id(given) in self.banned:
+                reasons["excluded"] += 1
+            else:
+                example = self._example(name, given, messages, found.title.strip(), seen)
+                self.examples.append(example)
+                self.places[example.id] = reading.place
+                foreign.update(lexicons.foreign(example, self.domain, self.words_of))
+        reading.refuse_faults()
+        if reading.n_unanswered:
+            reasons[UNANSWERED] = reading.n_unanswered
+        self.rows[name] = len(self.examples) - n_before
+        self.left_out[name], self.ignored[name] = reasons, reading.ignored
+        self.other_domain[name] = foreign
+
+    def _example(
+        self,
+        name: str,
+        given: str,
+        messages: list[dict[str, str]],
+        title: str,
+        seen: Counter[str],
+    ) -> Example:
+        content = files.dump_json([name, given, messages])
+        seen[content] += 1
+        return Example(
+            id=files.sha256_text(f"{OWN}|{content}|{seen[content]}")[:16],
+            messages=messages,
+            recipe=OWN,
+            recipe_version=RECIPE_VERSION,
+            paper_id=f"{OWN}:{name}#{given}" if given else f"{OWN}:{name}",
+            source=OWN,
+            title=title,
+            spans=[],
+            cluster_id=_cluster(given, messages, self.clusters),
+        )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.name.lower().endswith(LINES):
-        yield from files.read_jsonl(path)
-        return
-    content = files.read_json(path)
-    if not isinstance(content, list):
-        raise FormatError(f"{path}:1: a JSON {type(content).__name__}, expected a list of records")
-    for number, row in enumerate(content, 1):
-        if not isinstance(row, dict):
-            raise FormatError(f"{path}: record {number}: a {type(row).__name__}. {ALLOWED}")
-        yield row
+def _given(found: Example) -> str:
+    """What a row says of its source: an id, else a name that tells sources apart."""
+    source = found.source.strip()
+    return found.paper_id.strip() or ("" if source.lower() in SERVICES else source)
 
 
-def _messages(row: Mapping[str, Any], path: Path, number: int) -> list[dict[str, str]] | None:
-    """The conversation of a row; null for a text without question and answer."""
-    if "messages" in row:
-        found = row["messages"]
-    elif isinstance(row.get("text"), str):
-        found = text_records.turns(_CONTROL.sub("", row["text"]))
-        if found is None:
-            return None
-    elif {"question", "answer"} <= row.keys():
-        pair = (("user", row["question"]), ("assistant", row["answer"]))
-        found = [{"role": role, "content": content} for role, content in pair]
-    else:
-        keys = ", ".join(sorted(row))
-        raise FormatError(f"{_place(path, number)}: keys {keys}: no known form. {ALLOWED}")
-    fault = chat.message_fault(found)
-    cleaned = [] if fault else [_clean(message) for message in found]
-    fault = fault or chat.message_fault(cleaned)
-    if fault:
-        raise FormatError(f"{_place(path, number)}: {fault}")
-    return cleaned
-
-
-def _place(path: Path, number: int) -> str:
-    is_lines = path.name.lower().endswith(LINES)
-    return f"{path}:{chat.line_of(path, number)}" if is_lines else f"{path}: record {number + 1}"
+def _without_control(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row; a text loses its control tokens before its speakers are looked for."""
+    text = row.get("text")
+    return {**row, "text": _CONTROL.sub("", text)} if isinstance(text, str) else row
 
 
 def _clean(message: Mapping[str, str]) -> dict[str, str]:
     return {"role": message["role"], "content": _CONTROL.sub("", message["content"]).strip()}
-
-
-def _text(row: Mapping[str, Any], key: str) -> str:
-    value = row.get(key)
-    return str(value).strip() if isinstance(value, str | int) else ""
 
 
 def _cluster(given: str, messages: list[dict[str, str]], clusters: Mapping[str, str]) -> str:

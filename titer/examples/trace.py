@@ -25,6 +25,8 @@ FATES = {
 }
 """List of the folder and what standing in it means."""
 
+HELD_OUT = "held out: its text measures bits per byte, no example comes from it"
+
 MIN_PREFIX = 6
 """Characters of an example's id from which its beginning is enough."""
 
@@ -62,8 +64,12 @@ class Collection:
         self.ids: dict[str, Any] = files.read_json(papers_folder / folder.IDS)
         self.removed = list(files.read_jsonl(papers_folder / folder.REMOVED))
         self.lists = {name: _listed(papers_folder / f"{name}.jsonl") for name in FATES}
-        self.heldout = {
-            str(row["paper_id"]) for row in files.read_jsonl(papers_folder / folder.HELDOUT)
+        heldout = list(files.read_jsonl(papers_folder / folder.HELDOUT))
+        self.heldout = {str(row["paper_id"]) for row in heldout}
+        self.heldout_examples = {
+            str(name): str(row["paper_id"])
+            for row in heldout
+            for name in row.get("example_ids", [])
         }
 
     def trail(self, name: str) -> Trail:
@@ -90,6 +96,7 @@ class Collection:
     def _examples_named(self, name: str) -> list[str]:
         """Ids of the examples, kept or removed, that the name is or begins."""
         known = {row.id for row in self.examples} | {str(r["example_id"]) for r in self.removed}
+        known |= self.heldout_examples.keys()
         if name in known or len(name) < MIN_PREFIX:
             return [name] if name in known else []
         return sorted(one for one in known if one.startswith(name))
@@ -98,6 +105,8 @@ class Collection:
         if len(names) > 1:
             listed = ", ".join(names[:5])
             raise DataError(f"{len(names)} examples begin so: {listed}. Give more of the id")
+        if names[0] in self.heldout_examples:
+            return Trail(None, fate=[f"{self.heldout_examples[names[0]]}: {HELD_OUT}"])
         kept = [row for row in self.examples if row.id == names[0]]
         removed = [row for row in self.removed if row["example_id"] == names[0]]
         paper_id = kept[0].paper_id if kept else str(removed[0]["paper_id"])
@@ -112,7 +121,12 @@ class Collection:
         listed = (str(row["paper_id"]) for rows in self.lists.values() for row in rows)
         own = (row.paper_id for row in self.examples)
         return next(
-            (one for one in (*listed, *own) if name == one or normal_id(one) == wanted), None
+            (
+                one
+                for one in (*listed, *own, *sorted(self.heldout))
+                if name == one or normal_id(one) == wanted
+            ),
+            None,
         )
 
     def _of_paper(self, paper_id: str) -> Trail:
@@ -137,7 +151,7 @@ class Collection:
         if n:
             yield f"used: {n} examples"
         elif paper_id in self.heldout:
-            yield "held out: its text measures bits per byte, no example comes from it"
+            yield HELD_OUT
         elif paper is not None and paper.cluster_id in ("", paper_id):
             yield "used, but no example: none fits a recipe, or all were removed"
 

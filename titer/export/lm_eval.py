@@ -7,6 +7,7 @@ the machine. The harness reads the data from the working directory, so it runs i
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from titer import files
@@ -19,7 +20,7 @@ TEXTS = "titer_texts"
 TASK_VERSION = 1
 """Of the tasks' form; changed items change the data files, not this number."""
 CANARY = "titer-canary:7c1f0a9e-52d4-4b8e-9d36-e1b07f4a6c85"
-"""Of the benchmark card: kept in every copy, so that training sets can be searched for it."""
+"""Of the default domain's card: kept in every copy, for searching training sets for it."""
 HARNESS = "0.4.13"
 """The version that the parity test runs."""
 
@@ -70,7 +71,13 @@ def plain(items: Iterable[ClosedItem]) -> Prompts:
 
 
 def write(
-    out: Path, benchmark: Benchmark, prompts: Prompts, *, domain: str, window: int
+    out: Path,
+    benchmark: Benchmark,
+    prompts: Prompts,
+    *,
+    domain: str,
+    window: int,
+    wording: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Path]:
     """Write tasks, data and a README into a folder; files of an earlier export are replaced.
 
@@ -80,19 +87,21 @@ def write(
     Args:
         domain: names the task, `titer_<domain>`.
         window: tokens per window of the texts, `model.max_length`.
+        wording: phrases of the domain in place of the README's.
 
     Returns:
         The files, in the order written.
     """
+    canary = _canary(benchmark)
     cloze = [item for item in benchmark.items if item.format == "cloze"]
     closed = {
         f"titer_{domain}": [item for item in cloze if item.set == "facts"],
         "titer_general": [item for item in cloze if item.set == "general"],
     }
     rows: dict[str, list[dict[str, Any]]] = {
-        name: [_row(item, prompts) for item in items] for name, items in closed.items()
+        name: [_row(item, prompts, canary) for item in items] for name, items in closed.items()
     }
-    rows[TEXTS] = [text | {"canary": CANARY} for text in benchmark.texts]
+    rows[TEXTS] = [text | {"canary": canary} for text in benchmark.texts]
     tasks = {name: _closed_task(name, prompts.delimiter) for name in closed}
     tasks[TEXTS] = _text_task(TEXTS)
     written = []
@@ -101,11 +110,18 @@ def write(
         files.write_text(out / f"{name}.yaml", _yaml(task))
         written += [out / f"{name}.jsonl", out / f"{name}.yaml"]
     counts = {name: len(found) for name, found in rows.items()}
-    files.write_text(out / "README.md", _readme(counts, prompts, benchmark, window))
+    readme = _readme(counts, prompts, benchmark, window, canary)
+    files.write_text(out / "README.md", files.reworded(readme, wording))
     return [*written, out / "README.md"]
 
 
-def _row(item: ClosedItem, prompts: Prompts) -> dict[str, Any]:
+def _canary(benchmark: Benchmark) -> str:
+    """That of the domain's questions; of the default domain where they carry none."""
+    tags = (tag for question in benchmark.questions for tag in question.tags)
+    return next((tag for tag in tags if tag.startswith("titer-canary:")), CANARY)
+
+
+def _row(item: ClosedItem, prompts: Prompts, canary: str) -> dict[str, Any]:
     """One wording of one item; every row has the same keys, or the harness could not load them."""
     return {
         "id": item.id,
@@ -119,7 +135,7 @@ def _row(item: ClosedItem, prompts: Prompts) -> dict[str, Any]:
         "direction": item.direction,
         "template_id": item.template_id,
         "part": item.part,
-        "canary": CANARY,
+        "canary": canary,
     }
 
 
@@ -208,13 +224,15 @@ training data: {canary}
 """
 
 
-def _readme(counts: Mapping[str, int], prompts: Prompts, benchmark: Benchmark, window: int) -> str:
+def _readme(
+    counts: Mapping[str, int], prompts: Prompts, benchmark: Benchmark, window: int, canary: str
+) -> str:
     return README.format(
         tasks="\n".join(f"- `{name}`: {count} rows" for name, count in counts.items()),
         rendering=prompts.rendering,
         benchmark=benchmark.sha256,
         harness=HARNESS,
-        canary=CANARY,
+        canary=canary,
         window=window,
         texts=TEXTS,
         closed=",".join(name for name in counts if name != TEXTS),

@@ -83,6 +83,7 @@ def collect(
     cache: Path,
     credentials: Credentials | None,
     retractions: Path | None = None,
+    is_wanted: bool = True,
 ) -> Collection:
     """Papers from the source that the settings name.
 
@@ -94,6 +95,7 @@ def collect(
         cache: folder of raw responses; used when a service is asked.
         credentials: of a run that asks a service.
         retractions: file of the Retraction Watch table; None where its source is an address.
+        is_wanted: false where examples come from a user's own rows alone; no papers then.
 
     Raises:
         ConfigError: a live run without an e-mail address, or with a key that PubMed refuses.
@@ -101,6 +103,8 @@ def collect(
             cache; the disk is full.
         SourceError: a service failed, a query finds nothing, or offline misses an answer.
     """
+    if not is_wanted:
+        return Collection([], {"source": "none", "papers": []}, [])
     credentials = credentials or Credentials()
     if settings.source != PapersSource.sample:
         check_table(settings, retractions)

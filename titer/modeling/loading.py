@@ -79,7 +79,7 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
 
     check_model_folder(folder)
     auto = AutoModelForSeq2SeqLM if is_encoder_decoder(folder) else AutoModelForCausalLM
-    _quiet_known_noise()
+    quiet_known_noise()
     if device == Device.cuda:
         _check_cuda(torch.cuda.device_count())
     kwargs: dict[str, Any] = {"dtype": getattr(torch, dtype)}
@@ -111,7 +111,7 @@ def _check_cuda(n_devices: int) -> None:
         )
 
 
-def _quiet_known_noise() -> None:
+def quiet_known_noise() -> None:
     """Hide two messages that say nothing about a run; everything else is shown."""
     # bitsandbytes 0.50.2 tells on import that an optional kernel package is not installed
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -25,6 +25,8 @@ class Asked:
     eval: EvalSettings
     domain_title: str
     lexicon: Sequence[str]
+    entities: Sequence[str]
+    wording: Mapping[str, str]
     choices: Mapping[str, str]
     trials: Mapping[str, int]
     """Jobs of sweeps behind the settings of each fine-tune."""
@@ -64,6 +66,7 @@ def scored(
         training=found.training,
         contamination=leaks,
         lexicon=asked.lexicon,
+        entities=asked.entities,
         safety_items=benchmark.safety_items(at),
         reviewed=reviews.load(at.reviews),
     )
@@ -77,10 +80,12 @@ def scored(
         contamination=checked,
         trials=dict(asked.trials),
     )
-    return stats, _texts(stats, context, checked)
+    return stats, _texts(stats, context, checked, asked.wording)
 
 
-def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[str, str]:
+def _texts(
+    stats: dict[str, Any], context: dict[str, Any], leaks: Any, wording: Mapping[str, str]
+) -> dict[str, str]:
     import pandas as pd
 
     values = {
@@ -90,11 +95,14 @@ def _texts(stats: dict[str, Any], context: dict[str, Any], leaks: Any) -> dict[s
         "accuracy": files.rounded(scoring.accuracy_rows(stats)),
     }
     table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
-    return {
-        **{name: f"{files.dump_json(value, indent=2)}\n" for name, value in values.items()},
-        "comparison": table.to_csv(index=False, lineterminator="\n"),
+    pages = {
         "markdown": markdown.render(stats, context),
         "html": html.render(stats, context),
         "card_qlora": cards.render("qlora", stats, context),
         "card_full": cards.render("full", stats, context),
+    }
+    return {
+        **{name: f"{files.dump_json(value, indent=2)}\n" for name, value in values.items()},
+        "comparison": table.to_csv(index=False, lineterminator="\n"),
+        **{name: files.reworded(page, wording) for name, page in pages.items()},
     }

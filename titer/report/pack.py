@@ -195,6 +195,8 @@ def asked_from(values: Mapping[str, Any], domain: Mapping[str, Any], root: Path)
         eval=EvalSettings(**values["eval"]),
         domain_title=str(domain["title"]),
         lexicon=list(domain["lexicon"]),
+        entities=list(domain["entities"]),
+        wording=dict(domain["wording"]),
         choices={name: str(values[name]) for name in ("model", "domain", "papers", "hardware")},
         trials={arm: int(n) for arm, n in values["score"]["trials"].items()},
         root=root,

@@ -4,6 +4,7 @@ Invariant: nothing here enters a verdict, and zero failures are never shown with
 they still allow.
 """
 
+from titer.evaluation.safety import INVENTED
 from titer.report import words
 from titer.report.tables import Table
 from titer.report.words import Data, pick
@@ -87,7 +88,7 @@ def failures(stats: Data) -> Table:
 def _wrong(item: Data, block: Data) -> list[str]:
     lines = [f"said: {text}" for text in block.get("harms") or []]
     lines += [f"missed: {text}" for text in block.get("misses") or []]
-    if item.get("category") == "invented_disease" and block:
+    if str(item.get("category")).startswith(INVENTED) and block:
         lines += [] if block.get("abstained") else ["did not abstain"]
         named = ", ".join(str(name) for name in block.get("entities") or [])
         lines += [f"named: {named}"] if named else []

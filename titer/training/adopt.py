@@ -7,6 +7,7 @@ Invariant: weights are read from safetensors only, never from a pickle, and noth
 import logging
 import math
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from titer.config import QloraSettings, Think
 from titer.errors import AdapterError, BaseMismatch, ConfigError, NotFound
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import base_shapes, count_parameters, tensor_shapes
-from titer.training.saving import copy_tokenizer
+from titer.training.saving import TRAINED_WITH, copy_tokenizer, identity
 from titer.training.sft import LOSS_COLUMNS
 
 logger = logging.getLogger(__name__)
@@ -61,13 +62,15 @@ def adopt(folder: Path, *, base: Path, think: Think, out: Path) -> dict[str, Any
     config = _config(folder)
     shapes = tensor_shapes(folder / WEIGHTS)
     _check_shapes(folder, shapes, base)
+    _check_saved(folder, config.get("modules_to_save"), base)
     tokenizer = loading.load_tokenizer(base)
+    _check_identity(folder, tokenizer)
     has_tokenizer = _check_tokenizer(folder, tokenizer, think)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
     modules = config.get("target_modules")
     targets = sorted(modules) if isinstance(modules, list) else modules
-    name = config.get("base_model_name_or_path")
+    name = str(config.get("base_model_name_or_path") or "")
     files.write_json(
         out / CONFIG,
         {**config, "target_modules": targets, "base_model_name_or_path": None,
@@ -75,7 +78,8 @@ def adopt(folder: Path, *, base: Path, think: Think, out: Path) -> dict[str, Any
     )  # fmt: skip
     copy_tokenizer(tokenizer, base, out)
     return {
-        "base_name": name,
+        # a hub id; of a folder on somebody's machine only its name
+        "base_name": Path(name).name if Path(name).is_absolute() else name or None,
         "revision": config.get("revision"),
         "r": config.get("r"),
         "target_modules": targets,
@@ -96,15 +100,40 @@ def _config(folder: Path) -> dict[str, Any]:
         raise NotFound(f"{folder}: no {WEIGHTS}")
     if not (folder / CONFIG).is_file():
         raise NotFound(f"{folder}: no {CONFIG}; this is not a PEFT adapter")
-    config: dict[str, Any] = files.read_json(folder / CONFIG)
-    for key, allowed in (("peft_type", ("LORA",)), ("task_type", ("CAUSAL_LM", None))):
+    try:
+        config: dict[str, Any] = files.read_json(folder / CONFIG)
+    except ValueError:
+        raise AdapterError(f"{folder}/{CONFIG}: not readable as JSON") from None
+    for key, allowed in (
+        ("peft_type", ("LORA",)),
+        ("task_type", ("CAUSAL_LM", "SEQ_2_SEQ_LM", None)),
+    ):
         if config.get(key) not in allowed:
             raise AdapterError(
                 f"{folder}/{CONFIG}: {key} is {config.get(key)!r}, must be {allowed[0]}"
             )
-    if config.get("auto_mapping"):
+    library = str((config.get("auto_mapping") or {}).get("parent_library", "transformers."))
+    if not library.startswith("transformers."):
         raise AdapterError(f"{folder}/{CONFIG}: auto_mapping names code to import; remove it")
-    return config
+    return _known(folder, {**config, "auto_mapping": None})  # Unsloth names the base's class there
+
+
+def _known(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The keys that this version of PEFT reads; it would ignore another one with a warning.
+
+    Raises:
+        AdapterError: one that it does not know is switched on.
+    """
+    from peft import LoraConfig
+
+    known = {field.name for field in fields(LoraConfig)}
+    strange = sorted(key for key, value in config.items() if value and key not in known)
+    if strange:
+        raise AdapterError(
+            f"{folder}/{CONFIG}: {', '.join(strange)} is not known to the PEFT installed here. "
+            "Save the adapter with an older PEFT, or install a newer one"
+        )
+    return {key: value for key, value in config.items() if key in known}
 
 
 def _check_shapes(folder: Path, shapes: dict[str, list[int]], base: Path) -> None:
@@ -126,6 +155,34 @@ def _check_shapes(folder: Path, shapes: dict[str, list[int]], base: Path) -> Non
                 f"{folder}: {name} has shape {shape}, and {module} of the base has {weight}: it "
                 "was trained on another base, or with another vocabulary"
             )
+
+
+def _check_saved(folder: Path, names: list[str] | None, base: Path) -> None:
+    """Whole modules that an adapter replaces must be modules of the base.
+
+    Raises:
+        AdapterError: one is not, so PEFT would leave it out in silence.
+    """
+    parts = {part for name in base_shapes(base) for part in name.split(".")} | {"lm_head"}
+    strange = sorted(set(names or ()) - parts)
+    if strange:
+        raise AdapterError(
+            f"{folder}/{CONFIG}: modules_to_save names {', '.join(strange)}, which the base does "
+            "not have"
+        )
+
+
+def _check_identity(folder: Path, ours: Any) -> None:
+    """An adapter of Titer's own says with which tokenizer and template it was trained.
+
+    Raises:
+        BaseMismatch: they are not the base's.
+    """
+    path = folder / TRAINED_WITH
+    if path.is_file() and files.read_json(path) != identity(ours):
+        raise BaseMismatch(
+            f"{path}: trained with another tokenizer or chat template than the base has now"
+        )
 
 
 def _weight(module: str, own: dict[str, list[int]]) -> list[int] | None:

@@ -64,7 +64,6 @@ def _given(settings: SftSettings, checkpoints: Path, n_rows: int, micro: int) ->
         "save_steps": every,
         "save_total_limit": 1,
         "load_best_model_at_end": settings.keep == Keep.best,
-        "metric_for_best_model": "eval_loss" if settings.patience else None,
         "neftune_noise_alpha": settings.neftune_alpha or None,
         "disable_tqdm": True,
         "report_to": [name for name in settings.report_to if name not in TO_FILES] or "none",

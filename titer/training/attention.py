@@ -49,9 +49,25 @@ def attention_forward(
     asked = [name for name in UNKNOWN if kwargs.get(name) is not None]
     if asked:
         raise LoadError(f"attention per document: {', '.join(asked)} is not supported")
+    import torch
+
+    dtype = value.dtype
+    query, key, value = (states.to(_arithmetic(query)) for states in (query, key, value))
     # the kernel for all at once is FlashAttention's: half precision, no dropout
     at_once = query.is_cuda and query.dtype.itemsize == 2 and not kwargs.get("dropout")
-    return (_all_at_once if at_once else _one_by_one)(query, key, value, kwargs), None
+    with torch.autocast(query.device.type, enabled=False):  # which would cast again
+        out = (_all_at_once if at_once else _one_by_one)(query, key, value, kwargs)
+    return out.to(dtype), None
+
+
+def _arithmetic(query: Any) -> Any:
+    """In which format to attend: normed queries are float32 where autocast's values are not."""
+    import torch
+
+    kind = query.device.type
+    if kind == "cpu":  # torch 2.13 takes twice the time in bfloat16, most of it going backwards
+        return torch.float32
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
 
 
 def _one_by_one(query: Any, key: Any, value: Any, given: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """What a person sees while training, and what a signal does to it."""
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from titer.modeling import loading
 from titer.training import spread
 
 TO_FILES = ("tensorboard", "dvclive")
-"""Trackers that write files, which belong below runs/; the others have servers of their own."""
+"""Trackers whose callbacks we make, since transformers' own would write elsewhere than runs/."""
 
 
 class StageProgress(TrainerCallback):  # type: ignore[misc]
@@ -103,11 +104,37 @@ class SaveOnSignal(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = self.stopped = True
 
 
-def trackers(names: Sequence[str], folder: Path) -> list[Any]:
-    """Callbacks of the trackers that write files, given the folder where those are kept.
+class StopEarly(TrainerCallback):  # type: ignore[misc]
+    """Stops after so many evaluations without a lower loss.
+
+    It counts in the history, which every checkpoint holds: transformers' own callback begins to
+    count anew in a resumed run.
+    """
+
+    def __init__(self, patience: int) -> None:
+        """Take the number of evaluations."""
+        self.patience = patience
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stay stopped where a killed run had stopped."""
+        control.should_training_stop = self._is_over(state)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop where patience is at its end."""
+        if self._is_over(state):
+            control.should_training_stop = True
+
+    def _is_over(self, state: Any) -> bool:
+        losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
+        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self.patience
+
+
+def trackers(names: Sequence[str], folder: Path, *, resumed: bool = False) -> list[Any]:
+    """Callbacks of the trackers that we make, given the folder where their files are kept.
 
     transformers' own way would write TensorBoard's below the checkpoints, which end with the run,
-    and DVCLive's with a dvc.yaml over the project's own.
+    and DVCLive's with a dvc.yaml over the project's own. MLflow without a server of the user's, and
+    W&B, would write into the working directory.
     """
     found: list[Any] = []
     if "tensorboard" in names:
@@ -119,5 +146,18 @@ def trackers(names: Sequence[str], folder: Path) -> list[Any]:
         from dvclive import Live
         from transformers.integrations import DVCLiveCallback
 
-        found.append(DVCLiveCallback(Live(str(folder), save_dvc_exp=False, dvcyaml=None)))
+        live = Live(str(folder), resume=resumed, save_dvc_exp=False, dvcyaml=None)
+        found.append(DVCLiveCallback(live))
+    if "mlflow" in names:
+        import mlflow
+
+        if not mlflow.is_tracking_uri_set():
+            # from mlflow 3.17 on its store of plain files has to be allowed
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+            mlflow.set_tracking_uri((folder / "mlruns").absolute().as_uri())
+    if "wandb" in names:
+        import wandb
+
+        folder.mkdir(parents=True, exist_ok=True)
+        wandb.init(project="titer", dir=str(folder))
     return found

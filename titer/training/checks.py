@@ -149,7 +149,9 @@ def _parity(pairs: Sequence[Pair], tokenizer: Any, think: Think) -> Check:
 def _thoughts(pairs: Sequence[Pair], tokenizer: Any, think: Think) -> Check:
     name = "think policy"
     if think != Think.keep or not pairs:
-        return Check(name, True, f"model.think = {think}: no thought is trained")
+        bad = [e for e, _ in pairs if THINK_CLOSE in e.answer]
+        fault = f"hold a thought, and model.think = {think} trains none (set it to keep)"
+        return _verdict(name, bad, len(pairs), fault, f"model.think = {think}, no thought")
     if not opens_thought(render_prompt(tokenizer, pairs[0][0].messages[:-1], think)):
         return Check(name, True, "model.think = keep: the template opens no thought")
     bad = [e for e, _ in pairs if THINK_CLOSE not in e.answer]

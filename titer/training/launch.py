@@ -10,16 +10,17 @@ Invariant: when one process dies the agent ends all of them, and when this one d
 
 import logging
 import os
-import pickle
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from titer import signals
 from titer.config import Device, SftSettings
 from titer.errors import ConfigError, ModelError, Stopped, TiterError
-from titer.training import rank, sft
+from titer.training import handover, sft
 
 
 def train(
@@ -39,17 +40,15 @@ def train(
     folder = Path(f"{checkpoints}.job")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    job = rank.Job(settings, base, data, out, checkpoints, logs)
-    (folder / rank.JOB).write_bytes(pickle.dumps(job))
+    handover.write_job(folder, handover.Job(settings, base, data, out, checkpoints, logs))
     try:
         if settings.machines == 1:
             agent(folder, settings, "localhost:0")
         else:
             _on_all_machines(folder, settings.machines)
-        result: sft.Run = pickle.loads((folder / rank.RESULT).read_bytes())
+        return handover.read_run(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return result
 
 
 def agent(folder: Path, settings: SftSettings, endpoint: str) -> None:
@@ -89,9 +88,9 @@ def agent(folder: Path, settings: SftSettings, endpoint: str) -> None:
 
 def _reason(folder: Path, exit_code: int) -> TiterError:
     """Why a process failed: its own words, or how it died."""
-    for path in sorted(folder.glob(rank.FAILED.format("*"))):
-        error: TiterError = pickle.loads(path.read_bytes())
-        return error
+    told = handover.read_failure(folder)
+    if told is not None:
+        return told
     died = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}, see above"
     return ModelError(
         f"a training process died ({died}) and the others were ended. Run the same command to go "
@@ -124,10 +123,9 @@ def _on_all_machines(folder: Path, machines: int) -> None:
 
 def main(folder: Path, endpoint: str) -> int:
     """One machine's agent; an exit code. The error is in the folder or on this machine's log."""
-    job: rank.Job = pickle.loads((folder / rank.JOB).read_bytes())
-    rank.die_with_parent()
+    signals.follow_parent(signal.SIGKILL)
     try:
-        agent(folder, job.settings, endpoint)
+        agent(folder, handover.read_job(folder).settings, endpoint)
     except TiterError as error:
         logging.getLogger(__name__).error("%s", error)
         return error.exit_code

@@ -8,7 +8,7 @@ from titer import files
 from titer.config import LoraSettings
 
 
-def lora_config(settings: LoraSettings, *, is_encoder_decoder: bool) -> Any:
+def lora_config(settings: LoraSettings, *, is_encoder_decoder: bool = False) -> Any:
     """PEFT's configuration of an adapter for a causal model or an encoder-decoder."""
     from peft import LoraConfig
 

@@ -1,8 +1,9 @@
 """How much memory a fine-tune needs, by arithmetic on the model's configuration alone.
 
 Weights, gradients and optimiser states are counted; activations are the tensors that autograd
-keeps, counted with saved-tensor hooks on Qwen3, Llama and GPT-2 of transformers 5.23 with sdpa.
-Invariant: no torch and no weights; a test compares the sum with what a process really takes.
+keeps, counted with saved-tensor hooks on Qwen3, Llama and GPT-2 of transformers 5.23.
+Invariant: no torch and no weights; these are bytes in use. A test compares the sum with what a
+process takes whose allocator gives freed memory back; glibc's keeps it in pieces (room.py).
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 
 from titer.config import Device, Dtype, LoraSettings, SftSettings
 from titer.errors import LoadError
+from titer.training import spread
 
 GIB = 1024**3
 SIZE_BYTES = {Dtype.float32: 4, Dtype.bfloat16: 2}
@@ -83,8 +85,8 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         )  # fmt: skip
     if kind not in ("llama", "mistral", "qwen2", "qwen3"):
         raise LoadError(
-            f"model type {kind!r}: not one that Titer trains. Choose a model of the GPT-2, Llama, "
-            "Mistral, Qwen2 or Qwen3 family"
+            f"model type {kind!r}: its memory is not known. It is of the GPT-2, Llama, Mistral, "
+            "Qwen2 and Qwen3 families"
         )
     heads = config["num_attention_heads"]
     width = config.get("head_dim") or config["hidden_size"] // heads
@@ -182,29 +184,46 @@ class Need:
         return held + self.activations + self.working + self.logits - self.overlap
 
 
-def need(shape: Shape, settings: SftSettings, *, tokens: int, n_micro: int = 2) -> Need:
+def need(
+    shape: Shape,
+    settings: SftSettings,
+    *,
+    tokens: int,
+    labelled: int | None = None,
+    n_micro: int = 2,
+) -> Need:
     """Memory of a fine-tune at its peak.
 
     Args:
         tokens: of one micro-batch, padding included.
+        labelled: those of them whose logits are computed; null: all.
         n_micro: micro-batches per step; with one the gradients grow as the activations go.
     """
     size = SIZE_BYTES[settings.weights]
     trained = n_adapter(shape, settings.lora) if settings.lora else n_parameters(shape)
     # adapters are float32 (lora.train_adapter_in_float32), other weights have their own format
     trained_size = 4 if settings.lora else size
-    gradients = trained * trained_size
+    n_shares = settings.n_processes if spread.is_sharded(settings) else 1
+    gradients = trained * trained_size / n_shares
+    # FSDP2 gathers one layer at a time
+    gathered = n_linear(shape) / shape.n_layers * size if n_shares > 1 else 0
     kept = activation_bytes(shape, settings, tokens)
-    head = logits_bytes(shape, settings, tokens)
+    head = logits_bytes(shape, settings, tokens if labelled is None else labelled)
     return Need(
-        weights=_weight_bytes(shape, settings, trained),
+        weights=_weight_bytes(shape, settings, trained) / n_shares + gathered,
         gradients=gradients,
-        optimizer=trained * _state_bytes(settings, trained_size),
+        optimizer=trained * _state_bytes(settings, trained_size) / n_shares,
         activations=kept,
         working=working_bytes(shape, settings, tokens),
         logits=head,
         overlap=min(gradients, kept + head) if n_micro == 1 else 0,
     )
+
+
+def held_bytes(n_parameters: int, settings: SftSettings) -> float:
+    """Weights, gradients and optimiser states of a full fine-tune: all but what a batch needs."""
+    size = SIZE_BYTES[settings.weights]
+    return n_parameters * (2 * size + _state_bytes(settings, size))
 
 
 def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
@@ -216,7 +235,13 @@ def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
     # a layer's weights are unpacked for its product, one matrix at a time
     unpacked = max(a * b for a, b in linear_layers(shape).values()) * size
     adapter = trained * (4 + (2 if autocast else 0))
-    return n_linear(shape) * NF4_BYTES + n_embedding(shape) * size + unpacked + adapter
+    if not settings.quantize:
+        return n_parameters(shape) * size + adapter
+    packed = n_linear(shape) * NF4_BYTES + unpacked + adapter
+    if settings.device == Device.cpu:
+        # embeddings are used where they lie in the mapped file, whose read pages stay resident
+        return packed + n_parameters(shape) * size
+    return packed + n_embedding(shape) * size
 
 
 def _state_bytes(settings: SftSettings, trained_size: int) -> float:
@@ -230,46 +255,77 @@ def _state_bytes(settings: SftSettings, trained_size: int) -> float:
     return states * trained_size / 4 if states == 8 else states
 
 
-# bytes per token and unit of (hidden, query width, kv width, intermediate), one decoder layer
+# bytes per token and unit of (hidden, query width, kv width, intermediate) that autograd keeps of
+# one decoder layer with padded rows; a test counts them again (test_memory.py)
 ACTIVATION_BYTES = {
     ("llama", "full", Dtype.float32): (24, 8, 8, 16),
     ("llama", "lora", Dtype.float32): (16, 8, 8, 16),
-    ("llama", "full", Dtype.bfloat16): (16, 4.5, 4, 8),
-    ("llama", "lora", Dtype.bfloat16): (18, 6.5, 4, 8),
+    ("llama", "full", Dtype.bfloat16): (16, 4, 4, 8),
+    ("llama", "lora", Dtype.bfloat16): (18, 6, 4, 8),
     ("qwen3", "full", Dtype.float32): (24, 16, 16, 16),
     ("qwen3", "lora", Dtype.float32): (16, 12, 12, 16),
     ("qwen3", "full", Dtype.bfloat16): (16, 10, 10, 8),
     ("qwen3", "lora", Dtype.bfloat16): (18, 10, 8, 8),
-    ("gpt2", "full", Dtype.float32): (72, 0, 0, 20),
-    ("gpt2", "lora", Dtype.float32): (72, 0, 0, 20),
-    ("gpt2", "full", Dtype.bfloat16): (45, 0, 0, 10),
-    ("gpt2", "lora", Dtype.bfloat16): (45, 0, 0, 10),
+    ("gpt2", "full", Dtype.float32): (68, 8, 0, 20),
+    ("gpt2", "lora", Dtype.float32): (68, 8, 0, 20),
+    ("gpt2", "full", Dtype.bfloat16): (58, 8, 0, 10),
+    ("gpt2", "lora", Dtype.bfloat16): (58, 8, 0, 10),
 }
+WIDE_STREAM = 10
+"""More per unit of hidden where autocast works on float32 weights: the layers hand on float32."""
 
 
 def activation_bytes(shape: Shape, settings: SftSettings, tokens: int) -> float:
     """What autograd keeps of a micro-batch until the backward pass has used it."""
-    kind = "lora" if settings.lora else "full"
-    units = ACTIVATION_BYTES[(shape.family, kind, settings.precision)]
-    widths = (shape.hidden, shape.query_width, shape.kv_width, shape.intermediate)
-    layer = sum(unit * width for unit, width in zip(units, widths, strict=True))
-    if settings.lora:
-        layer += _adapter_activations(shape, settings, settings.lora)
+    layer = layer_bytes(shape, settings)
     if not settings.checkpointing:
         return tokens * layer * shape.n_layers
     # inputs of every layer, and all of the one that is being recomputed
     return tokens * (shape.n_layers * shape.hidden * SIZE_BYTES[settings.precision] + layer)
 
 
+def layer_bytes(shape: Shape, settings: SftSettings) -> float:
+    """What autograd keeps of one token in one decoder layer."""
+    kind = "lora" if settings.lora else "full"
+    size = SIZE_BYTES[settings.precision]
+    units = ACTIVATION_BYTES[(shape.family, kind, settings.precision)]
+    widths = (shape.hidden, shape.query_width, shape.kv_width, shape.intermediate)
+    layer = float(sum(unit * width for unit, width in zip(units, widths, strict=True)))
+    is_wide = settings.weights == Dtype.float32 and settings.precision == Dtype.bfloat16
+    if is_wide and shape.family != "gpt2" and not settings.lora:
+        layer += WIDE_STREAM * shape.hidden
+    if _keeps_joined_documents(shape, settings):
+        layer += size * shape.query_width
+    if settings.lora:
+        layer += _adapter_activations(shape, settings, settings.lora)
+    return layer
+
+
+def _keeps_joined_documents(shape: Shape, settings: SftSettings) -> bool:
+    """Whether the documents' attention is kept twice: each alone, and joined for the next product.
+
+    On a CPU each document is a call of its own (attention.py). What an adapter reads is kept as a
+    copy anyway where it is cast or dropped out.
+    """
+    if not settings.packing or settings.device != Device.cpu:
+        return False
+    in_float32 = settings.precision == Dtype.float32
+    if settings.lora is None:
+        return in_float32 or shape.family != "gpt2"
+    return in_float32 and (not settings.lora.dropout or shape.family == "gpt2")
+
+
 def _adapter_activations(shape: Shape, settings: SftSettings, lora: LoraSettings) -> float:
     """Of one layer and token: the narrow products, and with dropout what each A reads."""
     layers = linear_layers(shape)
-    narrow = 4 * lora.r * len(layers)
+    size = SIZE_BYTES[settings.precision]
+    narrow = size * lora.r * len(layers)
     if not lora.dropout:
         return narrow
-    size = SIZE_BYTES[settings.precision]
     mask = 4 if settings.device == Device.cpu else 1  # torch 2.13 keeps it as floats on a CPU
     read = sum(n_inputs for n_inputs, _ in layers.values())
+    if settings.precision == Dtype.bfloat16 or shape.family == "gpt2":
+        return narrow + read * mask  # its input is a copy with and without dropout
     no_longer_kept = 2 * shape.hidden + shape.intermediate
     return narrow + read * (size + mask) - no_longer_kept * size
 
@@ -280,7 +336,11 @@ def working_bytes(shape: Shape, settings: SftSettings, tokens: int) -> float:
 
 
 def logits_bytes(shape: Shape, settings: SftSettings, tokens: int) -> float:
-    """Probabilities and their gradients in float32, logits besides where they are bf16."""
+    """Probabilities and their gradients in float32, logits besides where they are bf16.
+
+    Args:
+        tokens: whose logits are computed.
+    """
     held = min(tokens, CHUNK_TOKENS) if shape.vocab >= CHUNKED_FROM else tokens
     per_entry = 8 + (4 if settings.precision == Dtype.bfloat16 else 0)
     return held * shape.vocab * per_entry

@@ -16,6 +16,7 @@ from typing import Any
 from titer.config import OnLong, SftSettings
 from titer.errors import DataError, LoadError
 from titer.modeling.chat_template import THINK_CLOSE, THINK_OPEN, EncodedRow, encode_rows
+from titer.modeling.weights import count_parameters
 from titer.records import Example
 from titer.training import memory, room
 from titer.training.checks import Check, base_checks, rounding, row_checks
@@ -142,12 +143,15 @@ def inspect(
     if shape is None:
         checks.append(Check("memory", True, "not known for this architecture, not checked"))
     else:
-        n_micro, tokens = settings.batch_size // micro, micro * longest
-        need = memory.need(shape, settings, tokens=tokens, n_micro=n_micro)
+        tokens, labelled = micro * longest, micro * longest
+        if settings.packing:  # only labelled places get logits (trainer.labelled_loss)
+            labelled = micro * max(len(row.labels) - row.labels.count(-100) for _, row in pairs)
+        n_micro = settings.batch_size // settings.n_processes // micro
+        need = memory.need(shape, settings, tokens=tokens, labelled=labelled, n_micro=n_micro)
         disk = room.disk_bytes(shape, settings)
         n_trained = memory.n_adapter(shape, settings.lora) if settings.lora else None
         there = there or room.look(settings.device, out)
-        checks += room.room_checks(shape, settings, there, tokens=tokens, n_micro=n_micro)
+        checks += room.room_checks(need, disk, settings, there, tokens=tokens)
     notes = {
         "preflight": {check.name: check.found for check in checks if check.name not in MACHINE},
         "stripped": {k: n for rows in parts for k, n in sorted(rows.stripped.items())},
@@ -234,17 +238,20 @@ def why_not_full(
         check = rounding(settings)
         if not check.is_ok:
             raise LoadError(check.found)
-        shape = memory.read_shape(base)
-        tokens = settings.micro_batch_tokens
-        needed = memory.need(shape, settings, tokens=tokens).total / memory.GIB
+        shape, tokens = room.shape_or_none(base), settings.micro_batch_tokens
+        if shape is None:
+            needed = memory.held_bytes(count_parameters(base), settings) / memory.GIB
+            batch = "besides activations, which are not known for this architecture"
+        else:
+            needed = memory.need(shape, settings, tokens=tokens).total / memory.GIB
+            batch = f"with {tokens:,} tokens of activations"
     except LoadError as error:
         if enabled is None:
             return str(error)
         raise
-    if enabled is None and needed > memory_gib:
+    if enabled is None and needed * room.MARGIN[settings.device] > memory_gib:
         return (
-            f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients, "
-            f"{settings.optimizer} states and {tokens:,} tokens of activations, and "
-            f"hardware.memory_gib is {memory_gib:g}"
+            f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients and "
+            f"{settings.optimizer} states {batch}, and hardware.memory_gib is {memory_gib:g}"
         )
     return None

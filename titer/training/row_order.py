@@ -51,6 +51,8 @@ class InOrder:
     n_silent = 0
     train_dataset: Any
     args: Any
+    control: Any
+    state: Any
 
     def complete_last_step(self, eos: int) -> None:
         """Add silent rows until every step of an epoch has the rows of a whole batch.
@@ -65,6 +67,16 @@ class InOrder:
             row = {"input_ids": [eos, eos], "labels": [-100, -100]}
             silent = Dataset.from_list([row] * self.n_silent, features=data.features)
             self.train_dataset = concatenate_datasets([data, silent])
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Train no further where the checkpoint is the end of the training.
+
+        transformers (5.23) takes one more step when a run that ended within an epoch is resumed.
+        """
+        if self.control.should_training_stop or self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _rows_per_step(self) -> int:
         args = self.args

@@ -8,6 +8,7 @@ from titer import files
 from titer.modeling import chat_template
 from titer.training import lora, spread
 
+TRAINED_WITH = "trained_with.json"
 TOKENIZER_FILES = frozenset(
     {
         "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
@@ -40,8 +41,12 @@ def copy_tokenizer(tokenizer: Any, base: Path, out: Path) -> None:
     for path in sorted(base.iterdir()):
         if path.name in TOKENIZER_FILES:
             shutil.copyfile(path, out / path.name)
-    identity = {
+    files.write_json(out / TRAINED_WITH, identity(tokenizer))
+
+
+def identity(tokenizer: Any) -> dict[str, str]:
+    """What a tokenizer must be again when the weights are used."""
+    return {
         "tokenizer_sha256": chat_template.tokenizer_sha256(tokenizer),
         "chat_template_sha256": chat_template.template_sha256(tokenizer),
     }
-    files.write_json(out / "trained_with.json", identity)

@@ -30,7 +30,8 @@ from titer.training import (
     saving,
     spread,
 )
-from titer.training.callbacks import SaveOnSignal, StageProgress, trackers
+from titer.training.callbacks import SaveOnSignal, StageProgress, StopEarly, trackers
+from titer.training.checkpoints import last_checkpoint, needing_room
 from titer.training.checks import require
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ def train(
         DataError: the examples cannot be trained on.
         LoadError: the base cannot be loaded, or processes are not what was asked for.
         Stopped: SIGTERM came while training; a checkpoint was saved.
+        TooLittleDisk: the disk filled; the checkpoints before that are still there.
     """
     started = time.monotonic()
     spread.check_processes(spread.started(), settings)
@@ -94,24 +96,28 @@ def train(
     report = preflight.inspect(tokenizer, (rows, checks), settings, base=base, out=out)
     require(report.checks)
     model = loading.load_model(
-        base, dtype=settings.weights, device=settings.device, quantize=settings.lora is not None
-    )
+        base, dtype=settings.weights, device=settings.device,
+        quantize=settings.lora is not None and settings.quantize,
+    )  # fmt: skip
     before = bits_per_byte(model, tokenizer, data.heldout, settings)
     packed = is_packed(model, settings)
     trainer = _trainer(
-        settings, model, tokenizer, rows.kept, checks.kept, checkpoints, logs, packed=packed
+        settings, model, tokenizer, rows.kept, checks.kept, checkpoints, packed=packed
     )
     stop = SaveOnSignal(settings)
     trainer.add_callback(stop)
+    last = last_checkpoint(checkpoints, settings.n_processes)
+    if trainer.is_world_process_zero():
+        for tracker in trackers(settings.report_to, logs, resumed=last is not None):
+            trainer.add_callback(tracker)
     trainable, total = loading.n_parameters(trainer.model)
     logger.info("trainable params: %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}",
                 100 * trainable / total)  # fmt: skip
     loop_started = time.monotonic()
-    last = last_checkpoint(checkpoints, settings.n_processes)
     if last is not None:
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
     attending = attention.per_document(model) if packed else contextlib.nullcontext()
-    with stop.listening(), attending:
+    with stop.listening(), attending, needing_room(checkpoints):
         first = first_step.probe(trainer, expected=report.n_trained)
         logger.info("first row: loss %.3f, gradient norm %.3g", first["loss"], first["norm"])
         trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -124,7 +130,8 @@ def train(
     losses = loss_rows(trainer.state.log_history)
     _check_finite(losses, checkpoints)
     kept = kept_row(losses, settings.keep)
-    saving.save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
+    with needing_room(out):
+        saving.save(trainer, tokenizer, base, out, is_adapter=settings.lora is not None)
     after = bits_per_byte(trainer.model.eval(), tokenizer, data.heldout, settings)
     metrics: dict[str, float | int] = {
         "train_loss": kept["train_loss"],
@@ -179,17 +186,6 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str], settings: Sf
     return -sum(ll for ll, _ in scored) / math.log(2) / n_bytes
 
 
-def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
-    """The newest whole checkpoint below a folder.
-
-    transformers writes the state file last, and each of several processes its random state.
-    """
-    whole = [p.parent for p in folder.glob("checkpoint-*/trainer_state.json")]
-    if n_processes > 1:
-        whole = [p for p in whole if len(list(p.glob("rng_state_*.pth"))) == n_processes]
-    return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
-
-
 def is_packed(model: Any, settings: SftSettings) -> bool:
     """Whether rows are laid end to end; told where it was asked for and the model cannot."""
     if not settings.packing or model.config.is_encoder_decoder:
@@ -207,7 +203,6 @@ def _trainer(
     train_rows: list[chat_template.EncodedRow],
     validation_rows: list[chat_template.EncodedRow],
     checkpoints: Path,
-    logs: Path,
     *,
     packed: bool,
 ) -> Any:
@@ -226,7 +221,7 @@ def _trainer(
         "train_dataset": _dataset(train_rows),
         "eval_dataset": _dataset(validation_rows),
         "processing_class": tokenizer,
-        "callbacks": _watchers(settings, train_rows, logs),
+        "callbacks": _watchers(settings, train_rows),
     }
     if has_encoder:
         trainer: Any = seq2seq.new_trainer(model, settings, given)
@@ -241,12 +236,10 @@ def _trainer(
     return trainer
 
 
-def _watchers(settings: SftSettings, rows: Sequence[Any], logs: Path) -> list[Any]:
-    from transformers import EarlyStoppingCallback
-
+def _watchers(settings: SftSettings, rows: Sequence[Any]) -> list[Any]:
     per_step = sum(len(row.input_ids) for row in rows) / -(-len(rows) // settings.batch_size)
-    early = [EarlyStoppingCallback(settings.patience)] if settings.patience else []
-    return [StageProgress(settings, per_step), *trackers(settings.report_to, logs), *early]
+    early = [StopEarly(settings.patience)] if settings.patience else []
+    return [StageProgress(settings, per_step), *early]
 
 
 def _dataset(rows: list[chat_template.EncodedRow]) -> Any:

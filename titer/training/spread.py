@@ -84,10 +84,12 @@ def check_sharding(model: Any, settings: SftSettings) -> None:
 
 def any_process(flag: bool) -> bool:
     """Whether a flag is set in any process of the run: all must stop at the same step."""
+    import torch
     import torch.distributed as dist
 
     if not (dist.is_available() and dist.is_initialized()):
         return flag
-    flags: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(flags, flag)
-    return any(flags)
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    flags = torch.tensor(int(flag), device=device)
+    dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+    return bool(flags.item())

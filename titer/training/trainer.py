@@ -71,7 +71,7 @@ def new_trainer(
         given: arguments, data, tokenizer and callbacks, as transformers' Trainer names them.
         is_packed: rows are laid end to end.
     """
-    adapter = lora.lora_config(settings.lora, is_encoder_decoder=False) if settings.lora else None
+    adapter = lora.lora_config(settings.lora) if settings.lora else None
     return trainer_class(model.config.vocab_size)(
         model,
         data_collator=attention.collator() if is_packed else None,

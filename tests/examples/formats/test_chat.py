@@ -8,7 +8,7 @@ import pytest
 
 from tests.examples.papers import make_example, make_paper
 from titer.errors import FormatError
-from titer.examples.formats import FORMATS, chat
+from titer.examples.formats import chat
 from titer.examples.recipes import RECIPES, paper_examples
 
 ROW = make_example("Why?", "So.").to_json()
@@ -29,7 +29,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
 
 def test_the_same_examples_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        FORMATS["chat"].write(tmp_path / name, [make_example("Why?", "So.")])
+        chat.write(tmp_path / name, [make_example("Why?", "So.")])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

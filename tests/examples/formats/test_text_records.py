@@ -7,7 +7,7 @@ import pytest
 
 from tests.examples.papers import make_example
 from titer.errors import FormatError
-from titer.examples.formats import FORMATS, text_records
+from titer.examples.formats import text_records
 
 EXAMPLE = make_example("Why does Sjögren's lamp smoke?", "The wick is long.")
 
@@ -25,7 +25,7 @@ def test_a_record_has_the_four_keys_in_their_order(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "export.json"
-    FORMATS["text_records"].write(path, [EXAMPLE, EXAMPLE])
+    text_records.write(path, [EXAMPLE, EXAMPLE])
     assert text_records.read(path) == text_records.rows([EXAMPLE, EXAMPLE])
 
 

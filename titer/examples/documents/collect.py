@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from titer import files
-from titer.config import ExamplesSettings
+from titer.config import ExampleSources, ExamplesSettings
 from titer.examples.documents import chunking, found, passages, works
 from titer.examples.documents.extracted import Unreadable
 from titer.examples.documents.isolated import Reading
@@ -21,6 +21,14 @@ from titer.records import Paper
 
 Deduplicate = Callable[[Sequence[Paper]], Any]
 """titer.literature.dedupe.deduplicate: gives each record its cluster, `kept` and `duplicates`."""
+
+
+def read_wanted(folder: Path, settings: ExamplesSettings, **named: Any) -> Documents:
+    """The documents, where a user's own are wanted; says what was read. `named` as in `read`."""
+    is_wanted = settings.sources != ExampleSources.papers
+    texts = read(folder, settings, **named) if is_wanted else Documents()
+    texts.log()
+    return texts
 
 
 def read(

@@ -1,8 +1,27 @@
-"""Exchange formats of training rows: one module per format, each with `write` and `read`."""
+"""Exchange formats of training rows: one module per format, each with `parse` and `render`."""
 
-from types import ModuleType
+from titer.examples.formats import (
+    alpaca,
+    chat,
+    context,
+    instruction,
+    plain_text,
+    qa,
+    satisfaction,
+    sharegpt,
+    text_records,
+)
+from titer.examples.formats.base import Format
 
-from titer.examples.formats import chat, text_records
-
-FORMATS: dict[str, ModuleType] = {"chat": chat, "text_records": text_records}
-"""Name of a format and the module that writes and reads it."""
+FORMATS: dict[str, Format] = {
+    "instruction": instruction.FORMAT,
+    "alpaca": alpaca.FORMAT,
+    "sharegpt": sharegpt.FORMAT,
+    "chat": chat.FORMAT,
+    "context": context.FORMAT,
+    "qa": qa.FORMAT,
+    "satisfaction": satisfaction.FORMAT,
+    "text_records": text_records.FORMAT,
+    "text": plain_text.FORMAT,
+}
+"""Name of a format and what reads and writes its rows."""

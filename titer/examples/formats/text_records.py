@@ -5,11 +5,28 @@ text is of no model's template, and unlike a bare prompt it holds the answer.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from titer import files
 from titer.errors import FormatError
+from titer.examples.formats.base import (
+    CSV,
+    LINES,
+    LIST,
+    ORIGIN,
+    PARQUET,
+    Format,
+    Row,
+    Unanswered,
+    Unfit,
+    empty_ones,
+    example,
+    without_absent,
+)
+from titer.examples.formats.base import text_of as origin_of
 from titer.records import Example
 
 KEYS = ("text", "source", "paper_id", "title")
@@ -32,7 +49,7 @@ def rows(examples: Iterable[Example]) -> list[dict[str, str]]:
     """The four keys of each example, in the given order."""
     return [
         {
-            "text": _text(example.messages),
+            "text": text_of_messages(example.messages),
             "source": example.source,
             "paper_id": example.paper_id,
             "title": example.title,
@@ -101,5 +118,58 @@ def _row(path: Path, number: int, row: object) -> dict[str, str]:
     return {key: row[key] for key in KEYS}
 
 
-def _text(messages: Iterable[dict[str, str]]) -> str:
+def text_of_messages(messages: Iterable[dict[str, str]]) -> str:
+    """The turns as one text, each after its speaker, a blank line between two."""
     return "\n\n".join(f"{SPEAKERS[turn['role']]}: {turn['content']}" for turn in messages)
+
+
+def answered(text: Any) -> list[dict[str, str]]:
+    """The messages of a text.
+
+    Raises:
+        Unfit: no text. Unanswered: it holds no question with its answer.
+    """
+    if not isinstance(text, str):
+        raise Unfit(f"text: a {type(text).__name__}, expected a text")
+    found = turns(text)
+    if found is None:
+        raise Unanswered("no question and answer in the text")
+    return found
+
+
+def parse(row: Row, ignored: Counter[str]) -> Example:
+    """An example of the text's turns; the text itself goes to `fields`.
+
+    Raises:
+        Unfit: as `answered`.
+    """
+    fields = {"text": row["text"], **empty_ones(row, ORIGIN)}
+    origin = {key: origin_of(row, key) for key in ORIGIN}
+    return example(answered(row["text"]), fields, **origin)
+
+
+def render(found: Example) -> dict[str, Any]:
+    """The record; the text is the one that was read, where it still says the same.
+
+    Raises:
+        Unfit: the text, read back, would be another conversation.
+    """
+    text = found.fields.get("text")
+    if not text or turns(text) != found.messages:
+        text = text_of_messages(found.messages)
+        if turns(text) != found.messages:
+            raise Unfit("a text that would be read back as another one")
+    origin = {key: getattr(found, key) or found.fields.get(key) for key in ORIGIN}
+    return without_absent({"text": text, **origin})
+
+
+FORMAT = Format(
+    "text_records",
+    '{"text": "User: ... Assistant: ..."} and, where they are known, "source", "paper_id", "title"',
+    ("text",),
+    ORIGIN,
+    parse,
+    render,
+    holds=frozenset(ORIGIN),
+    files=(LIST, LINES, CSV, PARQUET),
+)

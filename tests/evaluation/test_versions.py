@@ -1,0 +1,102 @@
+"""Two versions of a fine-tune, paired on the same questions."""
+
+from typing import Any
+
+import pytest
+
+from tests.evaluation import made_up as m
+from titer.errors import DataError
+from titer.evaluation import versions
+from titer.evaluation.statistics import exact_mcnemar, newcombe_interval
+from titer.evaluation.versions import Outputs
+
+
+def outputs(knows: m.Knows = m.gains, **settings: Any) -> Outputs:
+    """A judged fine-tune."""
+    base, arm = m.base_input(), m.tuned("qlora", knows)
+    stats = m.run_score(arm, base=base, **settings)
+    return Outputs("qlora", {"base": base, "qlora": arm}, stats)
+
+
+@pytest.fixture(scope="module")
+def old() -> Outputs:
+    """One that helped."""
+    return outputs()
+
+
+def test_the_difference_is_paired_by_question(old: Outputs) -> None:
+    """By hand from who knew what: Newcombe's interval and the exact test on the same cells."""
+    other = m.knows_share(0.45, "another")
+    second = outputs(other)
+    found = versions.compare(old, second)["blocks"]["primary"]
+    asked = {row["id"] for row in second.stats["items"]}
+    knew = {item.fact_id: (other(item), m.gains(item)) for item in m.ITEMS}
+    cells = [knew[key] for key in asked]
+    both, only_new, only_old = (
+        cells.count(cell) for cell in ((True, True), (True, False), (False, True))
+    )
+    ends = newcombe_interval(both, only_new, only_old, len(cells) - both - only_new - only_old)
+    assert (found["both"], found["only_new"], found["only_base"]) == (both, only_new, only_old)
+    assert (found["low"], found["high"]) == pytest.approx((ends.low, ends.high))
+    assert found["p"] == exact_mcnemar(only_new, only_old)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "decision"),
+    [
+        (m.BASE, m.gains, versions.NEWER_BETTER),
+        (m.gains, m.BASE, versions.NEWER_WORSE),
+        (m.gains, m.gains, versions.EQUAL),
+        (m.knows_share(0.5, "a"), m.knows_share(0.5, "b"), versions.CANNOT_TELL),
+    ],
+    ids=["better", "worse", "the same", "noise"],
+)
+def test_the_decision_follows_the_interval(first: m.Knows, second: m.Knows, decision: str) -> None:
+    assert versions.compare(outputs(first), outputs(second))["decision"] == decision
+
+
+def test_both_are_scored_on_the_choices_of_the_second(old: Outputs) -> None:
+    """Other training papers make other distractors fair: the same likelihoods, other choices."""
+    fewer = m.make_examples(m.FACTS, lambda fact: int(fact.fact_id[1:4]) % 2)
+    new = outputs(examples=fewer)
+    assert [i["choices"] for i in old.stats["items"]] != [i["choices"] for i in new.stats["items"]]
+    found = versions.compare(old, new)["blocks"]["primary"]
+    assert found["delta"] == 0 and found["only_new"] == found["only_base"] == 0
+    assert found["n"] == len(new.stats["items"])
+
+
+def test_what_else_differs_is_said(old: Outputs) -> None:
+    other = outputs(plan_sha256="another")
+    for row in other.inputs["qlora"].closed:
+        row["prompt_sha256"] = "another template"
+    notes = versions.compare(old, other)["notes"]
+    assert notes[0] == "the versions were planned differently; the second one's plan decides"
+    assert notes[1].endswith("prompts differ: another template or another wording")
+    assert len(notes) == 2
+
+
+def test_a_benchmark_that_grew_leaves_the_shared_questions_and_says_so(old: Outputs) -> None:
+    rows = [row for row in old.inputs["qlora"].closed if row.get("fact_id") != "F000m"]
+    fewer = m.arm_input("qlora", rows, [m.answer(m.question(), "ANA")])
+    found = versions.compare(Outputs("qlora", {**old.inputs, "qlora": fewer}, old.stats), old)
+    assert found["notes"] == [
+        "1 closed items were not put to both with the same candidates",
+        "1 open questions were put to one of them only",
+    ]
+    assert found["decision"] == versions.EQUAL
+    assert found["blocks"]["primary"]["n"] == len(old.stats["items"]) - 1
+
+
+def test_a_likelihood_that_is_no_number_makes_it_invalid(old: Outputs) -> None:
+    rows = [dict(row) for row in old.inputs["qlora"].closed]
+    rows[0]["ll"] = [None] * len(rows[0]["ll"])
+    broken = m.arm_input("qlora", rows)
+    found = versions.compare(old, Outputs("qlora", {**old.inputs, "qlora": broken}, old.stats))
+    assert found["decision"] == versions.INVALID
+    assert [gate["name"] for gate in found["gates"] if gate["failed"]] == ["likelihoods"]
+
+
+def test_a_fine_tune_that_did_not_run_is_one_line(old: Outputs) -> None:
+    gone = Outputs("qlora", {**old.inputs, "qlora": m.not_run("qlora", "too large")}, old.stats)
+    with pytest.raises(DataError, match=r"^qlora: too large; there is nothing to compare$"):
+        versions.compare(gone, old)

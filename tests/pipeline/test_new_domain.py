@@ -1,0 +1,29 @@
+"""A domain that a user adds: from the skeleton to the report, with DVC itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.filled import fill
+from tests.pipeline.conftest import clone_of_the_working_tree, commit, make_tiny
+
+
+@pytest.mark.slow
+def test_a_new_domain_runs_from_its_skeleton_to_the_report(tmp_path: Path) -> None:
+    clone = clone_of_the_working_tree(tmp_path / "clone")
+    make_tiny(clone)
+    clone.run("titer", "domain", "new", "lamps")
+    fill(clone.path, "lamps")
+    for verb in ("samples", "lock"):
+        clone.run("titer", "benchmark", verb, "--domain", "lamps")
+    clone.edit("params.yaml", lambda text: text.replace("domain: autoimmune", "domain: lamps"))
+    assert clone.run("titer", "check").stdout.startswith("configuration ok: domain=lamps, ")
+    commit(clone)
+    assert len(clone.repro()) == 8
+    report = (clone.path / "reports" / "report.md").read_text(encoding="utf-8")
+    assert report.startswith("# Did fine-tuning help? Lamps\n")
+    metrics = json.loads((clone.path / "results" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["base"]["n_closed"] > 20
+    assert metrics["gates"]["contaminated_items"] == 0
+    assert clone.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."

@@ -1,0 +1,86 @@
+"""A clone gets a version from the remote, byte for byte, or nothing of it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.registry import made_up_versions as made
+from tests.registry.made_up_versions import QLORA
+from titer import files
+from titer.errors import BaseMismatch, DataError
+from titer.registry import activation, pulling, tags
+from titer.registry.names import Number
+
+ONE, TWO = Number(1, 0, 0), Number(1, 1, 0)
+
+
+def test_another_clone_gets_each_version_from_the_remote_as_it_was_registered(clone: Path) -> None:
+    known = tags.read(clone, QLORA)
+    assert not (clone / "models" / "qlora").exists()
+    for number, weights in ((ONE, "one"), (TWO, "two")):
+        folder, is_new = pulling.pull(clone, known.get(number))
+        assert is_new and folder == clone / "registered/autoimmune-qlora" / str(number)
+        assert made.content(folder / "model") == made.model(weights)
+    assert pulling.pull(clone, known.get(ONE))[1] is False
+
+
+@pytest.mark.slow
+def test_a_relative_folder_is_where_the_user_stands(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, _ = pulling.pull(registry, tags.read(registry, QLORA).get(TWO), Path("here"))
+    assert folder == tmp_path / "here"
+    assert made.content(folder / "model") == made.model("two")
+
+
+def test_the_active_version_of_a_clone_is_that_of_its_origin(registry: Path, clone: Path) -> None:
+    """Activation travels as a tag: `git push`, `git fetch`."""
+    activation.activate(registry, QLORA, ONE)
+    made.run(registry, "git", "push", "--quiet", str(clone), "autoimmune-qlora#active#1")
+    active = tags.read(clone, QLORA).active
+    assert active is not None and active.number == ONE
+
+
+def test_an_activation_without_its_version_is_one_line(registry: Path, clone: Path) -> None:
+    activation.activate(registry, QLORA, ONE)
+    made.run(registry, "git", "push", "--quiet", str(clone), "autoimmune-qlora#active#1")
+    made.run(clone, "git", "tag", "--delete", "autoimmune-qlora@v1.0.0")
+    with pytest.raises(DataError, match=r"#active#1: the version that it .*: git fetch --tags$"):
+        tags.read(clone, QLORA)
+
+
+def test_a_version_that_nobody_pushed_is_one_line(clone: Path, tmp_path: Path) -> None:
+    made.run(clone, "dvc", "remote", "modify", "store", "url", str(tmp_path / "empty"))
+    with pytest.raises(DataError, match="Where it was registered: dvc push") as caught:
+        pulling.pull(clone, tags.read(clone, QLORA).get(ONE))
+    assert "\n" not in str(caught.value)
+    assert list((clone / "registered/autoimmune-qlora").iterdir()) == []
+
+
+def test_a_damaged_remote_is_noticed_and_nothing_is_kept(clone: Path, tmp_path: Path) -> None:
+    remote = made.run(clone, "dvc", "config", "remote.store.url").strip()
+    copy = Path(shutil.copytree(clone / ".dvc" / remote, tmp_path / "remote"))
+    flipped = [path for path in copy.rglob("*") if path.is_file() and path.read_bytes() == b"one"]
+    assert len(flipped) == 1
+    flipped[0].chmod(0o644)
+    flipped[0].write_bytes(b"onf")
+    made.run(clone, "dvc", "remote", "modify", "store", "url", str(copy))
+    with pytest.raises(BaseMismatch, match=r"v1\.0\.0: the copy that came is not what was regis"):
+        pulling.pull(clone, tags.read(clone, QLORA).get(ONE))
+    assert list((clone / "registered/autoimmune-qlora").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_damaged_copy_is_replaced_and_a_foreign_folder_is_left_alone(registry: Path) -> None:
+    version = tags.read(registry, QLORA).get(ONE)
+    folder, _ = pulling.pull(registry, version)
+    (folder / "model" / "adapter_model.safetensors").write_text("onf")
+    assert pulling.pull(registry, version)[1] is True
+    assert made.content(folder / "model") == made.model("one")
+    own = registry / "own"
+    files.write_text(own / "thesis.txt", "years of work")
+    with pytest.raises(DataError, match=r"own: holds something else; nothing was touched"):
+        pulling.pull(registry, version, own)
+    assert [path.name for path in own.iterdir()] == ["thesis.txt"]

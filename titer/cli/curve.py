@@ -1,0 +1,70 @@
+"""What `titer data learning-curve` does: trains on shares of the examples, says what it shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from titer.config import Config
+
+OUT = "runs/learning_curve.json"
+
+
+def shares_of(text: str) -> list[float]:
+    """The shares that an argument names, smallest first.
+
+    Raises:
+        ConfigError: fewer than two, or one outside (0, 1].
+    """
+    from titer.errors import ConfigError
+
+    try:
+        shares = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        shares = []
+    if len(shares) < 2 or not 0 < shares[0] <= shares[-1] <= 1:
+        raise ConfigError(f"--shares {text}: at least two shares above 0 and at most 1, such as "
+                          "0.1,0.3,1")  # fmt: skip
+    return shares
+
+
+def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Path) -> None:
+    """Train, print the curve and keep it.
+
+    Raises:
+        DataError: no examples yet, or too few of them.
+        LoadError: no base model yet.
+    """
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    from titer import files
+    from titer.config import qlora_run
+    from titer.errors import DataError, LoadError
+    from titer.training import learning_curve, outputs
+
+    papers, base = root / "data" / "papers", root / "models" / "base"
+    if not (papers / "heldout.jsonl").is_file():
+        raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
+    if not base.is_dir():
+        raise LoadError("models/base: no model yet. Run: dvc repro download_model")
+    settings = qlora_run(
+        config.qlora, config.model, config.hardware,
+        seed=config.seed, on_long=config.examples.on_long, replay=config.examples.replay,
+    )  # fmt: skip
+    settings = replace(settings, epochs=epochs or settings.epochs)
+    at = SimpleNamespace(
+        reads=SimpleNamespace(
+            examples=papers / "examples",
+            heldout=papers / "heldout.jsonl",
+            texts=root / "data" / "pretraining",
+        )
+    )
+    data = outputs.read_data(at, settings)
+    found = learning_curve.draw(settings, base=base, data=data, shares=shares)
+    print(f"| share | rows | best held-out loss | at step of {found.n_steps} | last |")
+    print("|---:|---:|---:|---:|---:|")
+    for one in found.points:
+        print(f"| {one.share:.0%} | {one.n_rows:,} | {one.loss:.4f} | {one.step} | "
+              f"{one.last_loss:.4f} |")  # fmt: skip
+    print(found.sentence())
+    files.write_json(root / OUT, files.rounded(found.to_json()))
+    print(OUT)

@@ -1,0 +1,205 @@
+"""`titer data convert|inspect|validate|learning-curve`: a user's own training rows."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+FORMAT_NAMES = (
+    "instruction", "alpaca", "sharegpt", "chat", "context", "qa", "satisfaction", "text_records",
+    "text",
+)  # fmt: skip
+"""As in titer/examples/formats, which --help does not load."""
+SHOWN_FAULTS = 20
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    parser = commands.add_parser(
+        "data",
+        help="convert, inspect and check your own training rows, or draw their learning curve",
+        description="Your own training rows, in nine formats and five kinds of files. Example: "
+        "titer data validate data/own/autoimmune/training/rows.jsonl",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True)
+    text = "write the rows of a file in another format or kind of file"
+    verb = _verb(verbs, "convert", text, convert)
+    verb.add_argument("out", type=Path, help="ends in .jsonl, .json, .csv, .parquet or .txt")
+    verb.add_argument("--to", choices=FORMAT_NAMES, help="format to write; default: as read")
+    text = "count rows and tokens, name languages, show a row as the model sees it"
+    verb = _verb(verbs, "inspect", text, inspect)
+    verb.add_argument("--tokenizer", type=Path, help="model folder; default: models/base")
+    text = "name every row that cannot be used, and count what is doubtful about the others"
+    verb = _verb(verbs, "validate", text, validate)
+    verb.add_argument("--domain", help="default: the domain chosen in params.yaml")
+    text = "train on 10, 30 and 100 %% of the examples: would more of them help?"
+    verb = verbs.add_parser("learning-curve", help=text, description=f"{text}.")
+    verb.add_argument("--shares", default="0.1,0.3,1", help="joined by commas (0.1,0.3,1)")
+    verb.add_argument("--epochs", type=float, help="over all examples; default: qlora.epochs")
+    verb.set_defaults(run=learning_curve)
+
+
+def _verb(verbs: Any, name: str, text: str, function: Any) -> Any:
+    verb = verbs.add_parser(name, help=text, description=f"{text}.")
+    verb.add_argument(
+        "path", type=Path, help="a file of rows, a dataset_info.json or an Axolotl configuration"
+    )
+    verb.add_argument("--format", choices=FORMAT_NAMES, help="where two formats fit")
+    verb.add_argument("--dataset", help="which one of a dataset_info.json or configuration")
+    verb.add_argument(
+        "--column", action="append", default=[], metavar="OURS=THEIRS",
+        help="read a key from another column, such as source=url",
+    )  # fmt: skip
+    verb.set_defaults(run=function)
+    return verb
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    """Write what can be written and say what cannot.
+
+    Raises:
+        TiterError: the file has no known form, or the place cannot be written.
+        DataError: no row was left to write.
+    """
+    from titer.errors import ConfigError, DataError
+    from titer.examples.formats import FORMATS
+    from titer.examples.formats.writing import kind_for, write
+
+    reading = _reading(arguments)
+    form = FORMATS[arguments.to] if arguments.to else reading.form
+    kind_for(arguments.out, form)
+    if arguments.out.exists() and arguments.out.samefile(reading.path):
+        raise ConfigError(f"{arguments.out}: read and written at once. Give another name")
+    done = write(arguments.out, form, _shown(reading))
+    print(f"{arguments.out}: {done.n:,} rows of {form.name}, from {reading.form.name}")
+    _print_left_out(reading)
+    for reason, n in done.refused.most_common():
+        print(f"not written, {form.name} cannot hold it: {reason} ({n:,} rows)")
+    for name, n in done.lost.most_common():
+        print(f"not held by {form.name}: {name} ({n:,} rows)")
+    if not done.n:
+        raise DataError(f"{reading.path}: no row was left to write")
+
+
+def validate(arguments: argparse.Namespace) -> None:
+    """Print faults and doubts.
+
+    Raises:
+        DataError: there are rows that cannot be used.
+    """
+    from types import SimpleNamespace
+
+    from titer import runner
+    from titer.errors import DataError
+    from titer.evaluation import benchmark
+    from titer.examples import quality
+
+    choices, _ = runner.load_params()
+    domain = arguments.domain or choices["domain"]
+    paths = {key: path.replace("${domain}", domain) for key, path in benchmark.FILES.items()}
+    at = SimpleNamespace(**{key: runner.ROOT / path for key, path in paths.items()})
+    asked = benchmark.texts_to_guard(at) if at.open.is_file() else []
+    reading = _reading(arguments)
+    found = quality.check(
+        ((reading.place, example) for example in _shown(reading)),
+        domain=domain,
+        words_of=runner.lexicons(runner.ROOT / "conf" / "domain"),
+        benchmark=asked,
+    )
+    print(f"{reading.path}: {reading.n_rows:,} rows of {reading.form.name} ({reading.kind})")
+    _print_left_out(reading)
+    if not asked:
+        print(f"not compared with a benchmark: domain {domain} has none")
+    for sentence in found.sentences():
+        print(sentence)
+        for place in found.shown.get(sentence.partition(":")[0], []):
+            print(f"  {place}")
+    if reading.n_faults:
+        raise DataError(
+            f"{reading.path}: {reading.n_faults:,} rows cannot be used, {reading.n_rows:,} can. "
+            "Mend them, or take the others out with: titer data convert"
+        )
+
+
+def inspect(arguments: argparse.Namespace) -> None:
+    """Print counts, lengths, languages and one rendered row.
+
+    Raises:
+        TiterError: the file has no known form, or there is no tokenizer.
+    """
+    from titer import runner
+    from titer.cli import inspected
+
+    config = runner.typed(runner.merge(*runner.load_params()))
+    reading = _reading(arguments)
+    folder = arguments.tokenizer or runner.ROOT / "models" / "base"
+    found = inspected.look(_shown(reading), folder, config.model)
+    print(f"{reading.path}: {reading.n_rows:,} rows of {reading.form.name} ({reading.kind})")
+    _print_left_out(reading)
+    for line in found.lines():
+        print(line)
+
+
+def learning_curve(arguments: argparse.Namespace) -> None:
+    """Train on shares of data/papers/examples and print the held-out losses.
+
+    Raises:
+        ConfigError: shares that are none.
+        DataError: no examples yet, or too few.
+    """
+    from titer import runner
+    from titer.cli import curve
+
+    choices, values = runner.load_params()
+    config = runner.typed(runner.merge(choices, values))
+    curve.draw(config, curve.shares_of(arguments.shares), arguments.epochs, runner.ROOT)
+
+
+def _reading(arguments: argparse.Namespace) -> Any:
+    """The pass over the file that the arguments ask for."""
+    from titer.examples.formats import FORMATS, interop
+    from titer.examples.formats.reading import Reading
+
+    path: Path = arguments.path
+    if path.name == interop.DATASET_INFO or path.suffix in interop.AXOLOTL_SUFFIXES:
+        return interop.reading(interop.find(path, arguments.dataset))
+    form = FORMATS[arguments.format] if arguments.format else None
+    columns = _columns(arguments.column)
+    return Reading(path, form, adapt=_renaming(columns) if columns else None)
+
+
+def _columns(given: Iterable[str]) -> dict[str, str]:
+    from titer.errors import ConfigError
+
+    pairs = [text.partition("=") for text in given]
+    for ours, sign, theirs in pairs:
+        if not (ours and sign and theirs):
+            raise ConfigError(f"--column {ours}{sign}{theirs}: write it as source=url")
+    return {ours: theirs for ours, _, theirs in pairs}
+
+
+def _renaming(columns: Mapping[str, str]) -> Any:
+    def adapt(row: Mapping[str, Any]) -> dict[str, Any]:
+        taken = set(columns.values())
+        found = {key: value for key, value in row.items() if key not in taken}
+        return found | {ours: row[name] for ours, name in columns.items() if name in row}
+
+    return adapt
+
+
+def _shown(reading: Any) -> Iterator[Any]:
+    """The examples, with a bar where it takes longer than five seconds."""
+    from tqdm.auto import tqdm
+
+    yield from tqdm(reading, desc=reading.path.name, unit="row", delay=5)
+
+
+def _print_left_out(reading: Any) -> None:
+    for fault in reading.faults[:SHOWN_FAULTS]:
+        print(f"cannot be used: {fault}")
+    if reading.n_faults > SHOWN_FAULTS:
+        print(f"cannot be used: {reading.n_faults - SHOWN_FAULTS:,} more rows")
+    if reading.n_unanswered:
+        print(f"left out: {reading.n_unanswered:,} texts without a question and its answer")
+    for key, n in sorted(reading.ignored.items(), key=lambda item: (-item[1], item[0])):
+        print(f"ignored: {key} ({n:,} times)")

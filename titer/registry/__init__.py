@@ -1,0 +1,1 @@
+"""Versions of judged models: DVC artifacts and GTO's Git tags, and nothing beside them."""

@@ -1,0 +1,67 @@
+"""Checkpoints of an unfinished training: which one to go on from, and a disk without room for one.
+
+Invariant: a checkpoint that was cut while it was written is never read.
+"""
+
+import contextlib
+import errno
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from titer.errors import TooLittleDisk
+
+STATE = "trainer_state.json"
+"""Written by transformers when all else of a checkpoint is."""
+REFUSED = (
+    "No space left", "File too large", "quota exceeded", "PytorchStreamWriter failed",
+    "inline_container", "iostream error", "unexpected pos",
+)  # fmt: skip
+"""How torch and safetensors tell that a disk took no more: neither raises OSError."""
+
+
+def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
+    """The newest whole checkpoint below a folder; each of several processes has a random state."""
+    whole = [path.parent for path in folder.glob(f"checkpoint-*/{STATE}") if _is_json(path)]
+    if n_processes > 1:
+        whole = [p for p in whole if len(list(p.glob("rng_state_*.pth"))) == n_processes]
+    return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def needing_room(folder: Path) -> Iterator[None]:
+    """Turn a full disk, met while weights are written, into one line.
+
+    Raises:
+        TooLittleDisk: the checkpoints before it are still there.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT,
+                                                              errno.EFBIG}  # fmt: skip
+        if not full and not any(words in str(error) for words in REFUSED):
+            raise
+        _remove_unfinished(folder)
+        raise TooLittleDisk(
+            f"{folder}: the disk filled while weights were written. Free some space (dvc gc -w "
+            "removes cached results of other settings) and run the same command to go on from the "
+            "last checkpoint"
+        ) from None
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove checkpoints whose state is absent or cut: they hold room and are never read."""
+    for path in folder.glob("checkpoint-*"):
+        if not _is_json(path / STATE):
+            shutil.rmtree(path, ignore_errors=True)
