@@ -1,10 +1,18 @@
-"""`titer export lm-eval|llama-factory`: what other tools can read."""
+"""`titer export`: a fine-tune, or the questions, as other tools read them.
+
+titer export merged qlora                 safetensors that need no PEFT
+titer export gguf qlora --type q8_0       for llama.cpp; --adapter keeps base and adapter apart
+titer export ollama qlora                 the same with a Modelfile
+titer export llama-factory                the same training there
+titer export lm-eval                      the closed questions for lm-evaluation-harness
+"""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from titer.cli import export_models
 from titer.config import ModelSettings
 from titer.records import Example
 
@@ -13,10 +21,12 @@ def add(commands: Any) -> None:
     """Add the commands."""
     parser = commands.add_parser(
         "export",
-        help="write tasks for lm-evaluation-harness, or the training for LLaMA-Factory",
-        description="Write what other tools can read. Example: titer export lm-eval",
+        help="write a fine-tune, its training or the closed questions, as other tools read them",
+        description="Write what other tools can read, below exports/. Every export of a fine-tune "
+        "is asked the fixed prompts beside the evaluated model. Example: titer export gguf qlora",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True)
+    export_models.add(verbs)
     text = "tasks, data and README for lm-evaluation-harness, so that anyone can re-check figures"
     verb = verbs.add_parser("lm-eval", help=text, description=text)
     verb.add_argument("--out", type=Path, help="folder to write; default: exports/lm_eval")
