@@ -81,7 +81,13 @@ def check_python(words: list[str]) -> None:
         compile(words[1], "<documentation>", "exec")
         return
     assert words[0] == "-m" and words[1].startswith(("stages.", "benchmarks.")), words
-    assert (ROOT / words[1].replace(".", "/")).with_suffix(".py").is_file(), f"no {words[1]}"
+    module = (ROOT / words[1].replace(".", "/")).with_suffix(".py")
+    assert module.is_file(), f"no {words[1]}"
+    if words[1].startswith("benchmarks."):
+        options = [word for word in words[2:] if word.startswith("--")]
+        unread = [word for word in options if f'"{word}"' not in module.read_text()]
+        assert not unread, f"{words[1]} has no {unread}"
+        return
     check_settings([word for word in words[2:] if not word.startswith("--")])
     unknown = {word for word in words[2:] if word.startswith("--")} - {"--multirun", "--help"}
     assert not unknown, f"not an option that the page may use: {unknown}"
@@ -174,7 +180,9 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespa
     except Exception as error:  # DVC's parser raises its own
         raise AssertionError(f"{parser.prog} refuses {words}: {error}") from error
     except SystemExit as error:
-        raise AssertionError(f"{parser.prog} refuses {words}") from error
+        if error.code:
+            raise AssertionError(f"{parser.prog} refuses {words}") from error
+        return argparse.Namespace()  # --help
 
 
 @pytest.mark.parametrize(("name", "line"), COMMANDS, ids=lambda text: text)
@@ -192,7 +200,7 @@ def test_a_command_would_run(name: str, line: str) -> None:
         "dvc exp run -S model.dtipe=float32", "git checkout -- reslts", "titer benchmark lok",
         "git push --tag-all", "titer model registr autoimmune-qlora",
         "python -m stages.train_lora", "python -m stages.train_qlora qlora.epochs=1,0",
-        "python -m stages.train_qlora --multirun sweep=lr", "pip install -e .[cuda]",
+        "python -m stages.train_qlora --multirun sweep=lr", "python -m benchmarks.repro --speed", "pip install -e .[cuda]",
         "pytest tests/exampels", "export NCBI_MAIL=x", "source venv/bin/activate",
     ],
 )  # fmt: skip
