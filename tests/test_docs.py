@@ -200,7 +200,8 @@ def test_a_command_would_run(name: str, line: str) -> None:
         "dvc exp run -S model.dtipe=float32", "git checkout -- reslts", "titer benchmark lok",
         "git push --tag-all", "titer model registr autoimmune-qlora",
         "python -m stages.train_lora", "python -m stages.train_qlora qlora.epochs=1,0",
-        "python -m stages.train_qlora --multirun sweep=lr", "python -m benchmarks.repro --speed", "pip install -e .[cuda]",
+        "python -m stages.train_qlora --multirun sweep=lr", "python -m benchmarks.repro --speed",
+        "pip install -e .[cuda]",
         "pytest tests/exampels", "export NCBI_MAIL=x", "source venv/bin/activate",
     ],
 )  # fmt: skip
