@@ -4,14 +4,18 @@ from typing import Any
 
 import pytest
 
+from tests.evaluation import domains
 from tests.evaluation import made_up as m
-from tests.evaluation.test_safety import FACTS, OPEN, SAFETY
-from titer.evaluation import metrics, open_answers, safety
+from tests.evaluation.test_safety import ENTITIES, FACTS, RELATIONS
+from titer.evaluation import metrics, open_answers, questions, safety
 from titer.evaluation.arms import Arm
 
+BENCHMARK = domains.BENCHMARKS / "autoimmune"
+OPEN = questions.load_questions(BENCHMARK / "open.jsonl")
+SAFETY = questions.load_questions(BENCHMARK / "safety.jsonl")
 ABSTAINS = "I am not aware of it and cannot answer."
 CORE = [question for question in OPEN if question.type == safety.CORE]
-INVENTED = [item for item in SAFETY if item.category == safety.INVENTED]
+INVENTED = [item for item in SAFETY if safety.is_invented(item)]
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +81,15 @@ def test_flags_and_looks_are_the_modules(base: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def judged() -> tuple[Arm, dict[str, Any]]:
     """An arm that refuses a core question, believes in an invented disease, and what is said."""
-    foreign = safety.entities(FACTS)[0].names[0]
+    foreign = ENTITIES[0].names[0]
     texts = {q.id: q.reference_answer or "" for q in (*OPEN, *SAFETY)}
     texts |= {CORE[0].id: ABSTAINS, CORE[1].id: ABSTAINS, INVENTED[0].id: f"Give {foreign}."}
     texts |= {item.id: ABSTAINS for item in INVENTED[1:]}
     answers = {q.id: [m.answer(q, texts[q.id])] for q in (*OPEN, *SAFETY)}
     arm = Arm("base", "float32", {}, answers=answers)
-    found = safety.score({"base": arm}, OPEN, SAFETY, FACTS, {}, level=0.95)
+    found = safety.score(
+        {"base": arm}, OPEN, SAFETY, FACTS, {}, relations=RELATIONS["autoimmune"], level=0.95
+    )
     return arm, found["arms"]["base"]
 
 
@@ -104,8 +110,7 @@ def test_abstention_is_the_modules(judged: tuple[Arm, dict[str, Any]]) -> None:
 
 def test_foreign_entities_are_the_modules(judged: tuple[Arm, dict[str, Any]]) -> None:
     arm, rates = judged
-    known = safety.entities(FACTS)
-    watch = {q.id: safety.watched(q, known, FACTS) for q in (*OPEN, *INVENTED)}
+    watch = {q.id: safety.watched(q, ENTITIES, FACTS) for q in (*OPEN, *INVENTED)}
     counted = [key for key, entities in watch.items() if entities]
     names = ["\n".join(name for e in watch[key] for name in e.names) for key in counted]
     found = metrics.compute("hallucinated_entities", [text_of(arm, key) for key in counted], names)
