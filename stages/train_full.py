@@ -38,6 +38,9 @@ HARDWARE_KEYS = (
 )
 def train_full(cfg: Any, at: Places) -> float | None:
     """Train, and give back the validation loss that a sweep minimises; null when it did not run."""
+    from titer.modeling.loading import quiet_known_noise
+
+    quiet_known_noise()  # before transformers imports what makes it
     from titer.training import launch, outputs, preflight
 
     promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)

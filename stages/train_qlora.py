@@ -37,6 +37,9 @@ HARDWARE_KEYS = (
 )
 def train_qlora(cfg: Any, at: Places) -> float | None:
     """Train, and give back the validation loss that a sweep minimises; null when adopted."""
+    from titer.modeling.loading import quiet_known_noise
+
+    quiet_known_noise()  # before transformers imports what makes it
     from titer.training import adopt, launch, outputs
 
     promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)

@@ -221,7 +221,10 @@ def idle(
     """A fine-tune that moved nothing, trained, saved, loaded and asked as the stages do it."""
     name, home = request.param, tmp_path_factory.mktemp("idle")
     settings: SftSettings = IDLE[name]
-    sft.train(settings, base=tiny_model, data=data(8), out=home / "out", checkpoints=home / "ck")
+    sft.train(
+        settings, base=tiny_model, data=data(8), out=home / "out", checkpoints=home / "ck",
+        logs=home / "logs",
+    )  # fmt: skip
     is_qlora = name == "qlora"
     yield SimpleNamespace(
         name=name,

@@ -296,9 +296,18 @@ def layer_bytes(shape: Shape, settings: SftSettings) -> float:
         layer += WIDE_STREAM * shape.hidden
     if _keeps_joined_documents(shape, settings):
         layer += size * shape.query_width
+    if _attends_in_float32(shape, settings):
+        layer += 4 * (shape.query_width + shape.kv_width)
     if settings.lora:
         layer += _adapter_activations(shape, settings, settings.lora)
     return layer
+
+
+def _attends_in_float32(shape: Shape, settings: SftSettings) -> bool:
+    """Whether attention keeps float32 queries, keys, values and outputs beside bfloat16 ones."""
+    if shape.family == "gpt2" or not settings.packing or settings.device != Device.cpu:
+        return False
+    return settings.precision == Dtype.bfloat16
 
 
 def _keeps_joined_documents(shape: Shape, settings: SftSettings) -> bool:
