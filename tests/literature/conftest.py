@@ -79,7 +79,7 @@ def pubmed_client(pubmed_settings: PubmedSettings, credentials: Credentials) -> 
 
         return PubmedClient(
             replace(pubmed_settings, **changes),
-            timeout_s=0.3,
+            timeout_s=0.8,
             max_tries=3,
             credentials=credentials,
             cache=cache,
@@ -98,7 +98,7 @@ def arxiv_client(arxiv_settings: ArxivSettings, credentials: Credentials) -> Cal
 
         return ArxivClient(
             replace(arxiv_settings, **changes),
-            timeout_s=0.3,
+            timeout_s=0.8,
             max_tries=3,
             credentials=credentials,
             cache=cache,
@@ -118,7 +118,7 @@ def papers_settings(
         snapshot="2030-12-31",
         offline=False,
         cache_dir=".cache/papers",
-        timeout_s=0.3,
+        timeout_s=0.8,
         max_tries=3,
         allow_no_hits=False,
         pubmed=pubmed_settings,

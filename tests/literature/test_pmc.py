@@ -37,7 +37,7 @@ def fetch(papers_settings: PapersSettings, credentials: Credentials, cache: Cach
         client = PmcClient(
             PmcSettings(enabled=True, batch_size=2),
             papers_settings.pubmed,
-            timeout_s=0.3,
+            timeout_s=0.8,
             max_tries=3,
             credentials=credentials,
             cache=cache,
