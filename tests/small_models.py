@@ -23,6 +23,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """Class prefix in transformers -> what its configuration is given."""
+GREEK = "\u03b1\u03b2\u03b3\u03b4\u03ba\u03bc"
+"""Letters of markers and drugs that the sample papers name."""
 PLAIN = ("GPT2", "T5")
 """Architectures whose well-known models come without a chat template."""
 
@@ -71,8 +73,9 @@ def _t5_tokenizer() -> Any:
     unigram.decoder = decoders.Metaspace()
     special = ["<pad>", "</s>", "<unk>"]
     trainer = trainers.UnigramTrainer(
-        vocab_size=VOCAB, special_tokens=special, unk_token="<unk>", show_progress=False
-    )
+        vocab_size=VOCAB, special_tokens=special, unk_token="<unk>", show_progress=False,
+        initial_alphabet=[*map(chr, range(33, 127)), *GREEK],
+    )  # fmt: skip
     unigram.train_from_iterator(_material().prose, trainer)
     unigram.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
