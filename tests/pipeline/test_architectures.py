@@ -29,7 +29,8 @@ def test_a_tiny_model_runs_all_eight_stages(tmp_path: Path, name: str) -> None:
     for arm in ("qlora", "full"):
         assert files.read_json(clone.path / f"results/train_{arm}/run.json")["status"] == "ok"
         answers = files.read_json(clone.path / f"results/{arm}/answers.json")
-        assert any(answer["response"] for answer in answers)
+        # untrained, a model may say nothing: its answers end all the same
+        assert answers and {a["finish_reason"] for a in answers} <= {"stop", "length"}
     stats = files.read_json(clone.path / "results/stats.json")
     assert set(stats["comparisons"]) == {"qlora", "full"}
     assert stats["counts"]["test_items"] > 100
