@@ -1,10 +1,12 @@
 """What every benchmark ends with: figures, their bounds, and a table of both."""
 
+import argparse
 import os
 import platform
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,22 @@ class Gate:
     figure: str
     bound: str
     ok: bool
+
+
+def main(about: str, measure: Callable[[Path, int], Iterable[Gate]], *, rounds: int) -> None:
+    """The command of a benchmark that needs a folder and a number of rounds.
+
+    Args:
+        about: for `--help`.
+        measure: from an empty folder and the rounds to the gates.
+        rounds: where the command line names none.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--out", type=Path, help="also write the table as JSON")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        report(measure(Path(name), chosen.rounds), chosen.out)
 
 
 def report(measured: Iterable[Gate], out: Path | None, **more: Any) -> None:

@@ -6,10 +6,8 @@
 CPU seconds on one thread, medians of alternating runs.
 """
 
-import argparse
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,15 +110,5 @@ def measure(folder: Path, n_rounds: int) -> Iterator[Gate]:
     yield from prepared(folder, n_rounds)
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="also write the table as JSON")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        gates.report(measure(Path(name), chosen.rounds), chosen.out)
-
-
 if __name__ == "__main__":
-    main()
+    gates.main(__doc__.splitlines()[0], measure, rounds=3)

@@ -7,7 +7,6 @@ Outputs are stand-ins of the right names and sizes, so that no stage has to run.
 stages of one file each, measured in the same run. CPU seconds, medians of alternating runs.
 """
 
-import argparse
 import os
 import shutil
 import statistics
@@ -148,15 +147,5 @@ def measure(folder: Path, n_rounds: int) -> Iterator[Gate]:
     yield from repros(folder, n_rounds)
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="also write the table as JSON")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        gates.report(measure(Path(name), chosen.rounds), chosen.out)
-
-
 if __name__ == "__main__":
-    main()
+    gates.main(__doc__.splitlines()[0], measure, rounds=5)

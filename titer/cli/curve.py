@@ -34,9 +34,9 @@ def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Pa
         LoadError: no base model yet.
     """
     from dataclasses import replace
-    from types import SimpleNamespace
 
     from titer import files
+    from titer.cli.inputs import stage_places
     from titer.config import qlora_run
     from titer.errors import DataError, LoadError
     from titer.training import learning_curve, outputs
@@ -51,14 +51,7 @@ def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Pa
         seed=config.seed, on_long=config.examples.on_long, replay=config.examples.replay,
     )  # fmt: skip
     settings = replace(settings, epochs=epochs or settings.epochs)
-    at = SimpleNamespace(
-        reads=SimpleNamespace(
-            examples=papers / "examples",
-            heldout=papers / "heldout.jsonl",
-            texts=root / "data" / "pretraining",
-        )
-    )
-    data = outputs.read_data(at, settings)
+    data = outputs.read_data(stage_places("train_qlora", root), settings)
     found = learning_curve.draw(settings, base=base, data=data, shares=shares)
     print(f"| share | rows | best held-out loss | at step of {found.n_steps} | last |")
     print("|---:|---:|---:|---:|---:|")

@@ -76,9 +76,8 @@ def llama_factory(arguments: argparse.Namespace) -> None:
     Raises:
         TiterError: there are no examples or no model yet.
     """
-    from types import SimpleNamespace
-
     from titer import runner
+    from titer.cli.inputs import stage_places
     from titer.config import full_run, qlora_run
     from titer.errors import DataError
     from titer.export import llamafactory
@@ -100,14 +99,7 @@ def llama_factory(arguments: argparse.Namespace) -> None:
         "qlora": qlora_run(config.qlora, config.model, config.hardware, **chosen),
         "full": full_run(config.full, config.model, config.hardware, **chosen),
     }
-    at = SimpleNamespace(
-        reads=SimpleNamespace(
-            examples=papers / "examples",
-            heldout=papers / "heldout.jsonl",
-            texts=root / "data" / "pretraining",
-        )
-    )
-    data = outputs.read_data(at, settings_of["qlora"])
+    data = outputs.read_data(stage_places("train_qlora", root), settings_of["qlora"])
     train, validation = (
         _fitting(tokenizer, rows, config.model) for rows in (data.train, data.validation)
     )

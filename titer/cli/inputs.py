@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 from titer.config import Config, ExampleSources, ModelSource, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError
@@ -46,6 +47,16 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         if not path.is_file():
             raise ConfigError(f"eval.questions = {config.eval.questions!r}: no such file")
         load_questions(path)
+
+
+def stage_places(stage: str, root: Path) -> SimpleNamespace:
+    """What a stage reads, under `reads`, as the stage itself is given it."""
+    from titer import runner
+
+    reads, _ = runner.declared(stage)
+    return SimpleNamespace(
+        reads=SimpleNamespace(**{name: root / path for name, path in reads.items()})
+    )
 
 
 def _check_own(domain: str, root: Path) -> None:

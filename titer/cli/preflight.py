@@ -1,7 +1,6 @@
 """`titer preflight [qlora|full] [key=value...]`: what training would do, and whether it may."""
 
 import argparse
-from types import SimpleNamespace
 from typing import Any
 
 ARMS = ("qlora", "full")
@@ -31,6 +30,7 @@ def preflight(arguments: argparse.Namespace) -> None:
         DataError: a check refuses; it is the same line with which training would refuse.
     """
     from titer import runner
+    from titer.cli.inputs import stage_places
     from titer.errors import ConfigError, did_you_mean
 
     arm, overrides = "qlora", list(arguments.words)
@@ -41,15 +41,14 @@ def preflight(arguments: argparse.Namespace) -> None:
     choices, config = runner.overridden(overrides)
     stage = f"train_{arm}"
     runner.check_inputs(runner.plain(config), stage, choices)
-    declared = runner.declared(stage)[0]
-    reads = {name: runner.ROOT / path for name, path in declared.items()}
-    for path in reads.values():
+    at = stage_places(stage, runner.ROOT)
+    for path in vars(at.reads).values():
         if not path.exists():
             raise ConfigError(
                 f"{path.relative_to(runner.ROOT)}: absent, and {stage} reads it. dvc checkout "
                 "brings it back, or dvc repro makes it"
             )
-    _show(arm, config, SimpleNamespace(reads=SimpleNamespace(**reads)), runner.ROOT)
+    _show(arm, config, at, runner.ROOT)
 
 
 def _show(arm: str, config: Any, at: Any, root: Any) -> None:

@@ -13,9 +13,10 @@ accents and mark-up do not matter. What says the same in other words only rule E
 
 import re
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from titer.examples.benchmark_index import BenchmarkIndex
 from titer.examples.normalise import (
@@ -96,6 +97,22 @@ def find_leaks(
         Leak(example.id, example.paper_id, hit.rule, benchmark[hit.item].id, hit.matched)
         for example, hit in found
     ]
+
+
+def fate_of(
+    examples: Iterable[Example], used: Iterable[Example], removed: Iterable[Mapping[str, Any]]
+) -> tuple[int, dict[str, int], int]:
+    """What became of some examples: how many are used, removed by each rule, and in no split.
+
+    Args:
+        examples: those that are asked about.
+        used: training and validation rows.
+        removed: the ledger.
+    """
+    ids = {example.id for example in examples}
+    n_used = len(ids & {example.id for example in used})
+    rules = {row["example_id"]: str(row["rule"]) for row in removed if row["example_id"] in ids}
+    return n_used, dict(sorted(Counter(rules.values()).items())), len(ids) - n_used - len(rules)
 
 
 def leak_text(leaks: Sequence[Leak]) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from titer import files
 from titer.config import ExampleSources
 from titer.examples import lexicons
+from titer.examples.decontaminate import fate_of
 from titer.examples.formats import interop
 from titer.examples.formats.base import message_fault
 from titer.examples.formats.containers import SUFFIXES
@@ -77,14 +78,8 @@ class OwnRows:
         """
         if not self.counts:
             return {}
-        ids = {example.id for example in self.examples}
-        n_used = len(ids & {example.id for example in used})
-        rules = {row["example_id"]: str(row["rule"]) for row in removed if row["example_id"] in ids}
-        fate = {
-            "used": n_used,
-            "removed": dict(sorted(Counter(rules.values()).items())),
-            "set_aside": len(ids) - n_used - len(rules),
-        }
+        n_used, by_rule, n_aside = fate_of(self.examples, used, removed)
+        fate = {"used": n_used, "removed": by_rule, "set_aside": n_aside}
         return {"own": self.counts | fate}
 
 

@@ -1,11 +1,11 @@
 """What the user's documents gave: records, examples, counts, and the files that gave nothing."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from titer.examples.decontaminate import fate_of
 from titer.records import Example, Paper
 
 logger = logging.getLogger(__name__)
@@ -77,14 +77,12 @@ class Documents:
         """
         if not self.counts:
             return {}
-        ids = {example.id for example in self.examples}
-        n_used = len(ids & {example.id for example in used})
-        rules = {row["example_id"]: str(row["rule"]) for row in removed if row["example_id"] in ids}
+        n_used, by_rule, n_aside = fate_of(self.examples, used, removed)
         fate = {
-            "examples": len(ids),
+            "examples": len({example.id for example in self.examples}),
             "used_examples": n_used,
-            "removed": dict(sorted(Counter(rules.values()).items())),
+            "removed": by_rule,
             "heldout": sum(paper.document is not None for paper in heldout),
-            "heldout_examples": len(ids) - n_used - len(rules),
+            "heldout_examples": n_aside,
         }
         return {"documents": self.counts | fate}
