@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.examples.papers import make_document_settings
@@ -96,6 +96,7 @@ def test_a_setting_outside_its_range_is_refused(changes: dict[str, int], message
     assert str(error.value).startswith(message)
 
 
+@example([["W" + "ord " * 36 + "end.", "Word end."]], 150)  # ends one short of the window
 @given(st.lists(SENTENCES, min_size=1, max_size=3), st.integers(50, 400))
 def test_sentences_are_the_same_however_they_are_searched(
     parts: list[list[str]], window: int

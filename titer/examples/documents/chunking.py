@@ -46,6 +46,9 @@ def n_tokens(text: str) -> int:
 WINDOW_CHUNKS = 4
 """Lengths of a chunk that are searched for sentences at once."""
 
+AHEAD = 64
+"""Characters beyond a window that are looked at: what ends a sentence stands behind it."""
+
 CHARS_PER_UNIT = {LengthUnit.characters: 1, LengthUnit.tokens: 20}
 """At most, on average over a chunk."""
 
@@ -127,10 +130,11 @@ def _windowed(block: str, window: int) -> Iterator[Place]:
     """
     at = 0
     begun: int | None = None
+    reach = window + AHEAD
     while at < len(block):
-        found = list(sentences(block[at : at + window]))
+        found = list(sentences(block[at : at + reach]))
         following = len(block)
-        if len(block) - at > window:
+        if len(block) - at > reach:
             if len(found) < 2:
                 begun = at if begun is None else begun
                 at += window
