@@ -13,7 +13,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  || { echo "error: Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "installing the pinned dependencies (about two minutes and 2 GB)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  "torch==2.13.0" -e ".[sweep,dev]"
+	  "torch==2.13.0" -e ".[sweep,serve,dev]"
 	@touch $@
 
 # DVC and the stages find their python through PATH

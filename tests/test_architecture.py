@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "export": {"modeling", "examples", "evaluation"},
     "conversations": set(),
     "registry": {"evaluation"},
+    "serving": {"modeling", "registry", "conversations"},
     "cli": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
-        "export", "conversations", "registry",
+        "export", "conversations", "registry", "serving",
     },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
@@ -40,7 +41,9 @@ ONLY_IN = {
     ("dvc",): (),
     ("torch", "peft", "trl", "bitsandbytes", "transformers"): (
         "titer/modeling/", "titer/training/", "titer/evaluation/answering.py",
+        "titer/serving/engines/",
     ),
+    ("fastapi", "starlette", "uvicorn"): ("titer/serving/",),
     ("gto", "scmrepo"): ("titer/registry/",),
     ("Bio", "arxiv"): ("titer/literature/",),
     ("sqlalchemy", "psycopg", "phonenumbers", "stdnum"): ("titer/conversations/",),

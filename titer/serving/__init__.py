@@ -1,0 +1,1 @@
+"""Fine-tunes answering over HTTP: a gateway that checks, and engines that answer."""

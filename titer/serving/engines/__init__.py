@@ -1,0 +1,1 @@
+"""One module per engine; each is an `Engine` of `titer.serving.engine`."""
