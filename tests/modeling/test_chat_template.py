@@ -102,3 +102,21 @@ def test_rows_have_the_ids_that_the_tokenizer_gives_text_by_text(tiny_model: Pat
         ids = chat_template.encode_prompt(tokenizer, prompt)
         ids += chat_template.encode_continuation(tokenizer, answer)
         assert row.input_ids == [*ids, tokenizer.eos_token_id]
+
+
+@pytest.mark.parametrize("template", [R1_TEMPLATE, None], ids=["template", "plain"])
+def test_rows_of_many_batches_are_those_encoded_one_by_one(
+    tiny_model: Path, template: str | None
+) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    tokenizer.chat_template = template
+    asked = [
+        [*chat_template.ask(f"Why {'so ' * (n % 7)}{n}?"), {"role": "assistant", "content": f"{n}"}]
+        for n in range(2 * chat_template.ROWS_AT_ONCE + 1)
+    ]
+    rows = chat_template.encode_rows(tokenizer, asked, Think.empty)
+    assert rows == [chat_template.encode_row(tokenizer, one, Think.empty) for one in asked]
+
+
+def test_no_rows_are_encoded_to_none(tiny_model: Path) -> None:
+    assert chat_template.encode_rows(loading.load_tokenizer(tiny_model), [], Think.none) == []

@@ -99,6 +99,21 @@ def flattened(*, labels: bool = False) -> dict[str, Any]:
     return batch if labels else {k: v for k, v in batch.items() if k != "labels"}
 
 
+def test_a_packed_batch_is_what_transformers_lays_end_to_end() -> None:
+    import torch
+    from transformers import DataCollatorWithFlattening
+
+    expected = DataCollatorWithFlattening(return_flash_attn_kwargs=True)(documents())
+    batch = flattened(labels=True)
+    assert batch.keys() == expected.keys()
+    for name, value in expected.items():
+        if torch.is_tensor(value):
+            assert batch[name].dtype == value.dtype, name
+            assert torch.equal(batch[name], value), name
+        else:
+            assert batch[name] == value, name
+
+
 def test_packed_logits_equal_those_of_each_row_alone(model: Any) -> None:
     with attention.per_document(model):
         together = logits(model, flattened())

@@ -22,6 +22,10 @@ PLAIN_TEMPLATE = (
 
 Messages = Sequence[Mapping[str, str]]
 
+ROWS_AT_ONCE = 256
+"""Rows that are tokenised in one call: all of 5,000 at once take an eighth more time a row, since
+their encodings are then new memory throughout."""
+
 
 @dataclass(frozen=True)
 class EncodedRow:
@@ -53,12 +57,16 @@ def render_prompt(tokenizer: Any, messages: Messages, think: Think) -> str:
 
     A tokenizer without a chat template gets plain `Question:` and `Answer:` lines.
     """
+    return _render_prompts(tokenizer, [messages], think)[0]
+
+
+def _render_prompts(tokenizer: Any, conversations: Sequence[Messages], think: Think) -> list[str]:
     if not tokenizer.chat_template:
-        return _plain_prompt(messages)
-    text: str = tokenizer.apply_chat_template(
-        list(messages), tokenize=False, add_generation_prompt=True
+        return [_plain_prompt(messages) for messages in conversations]
+    texts: list[str] = tokenizer.apply_chat_template(
+        [list(messages) for messages in conversations], tokenize=False, add_generation_prompt=True
     )
-    return text if think == Think.keep else _without_thought(text, think)
+    return texts if think == Think.keep else [_without_thought(text, think) for text in texts]
 
 
 def _plain_prompt(messages: Messages) -> str:
@@ -113,11 +121,17 @@ def encode_row(tokenizer: Any, messages: Messages, think: Think) -> EncodedRow:
 def encode_rows(
     tokenizer: Any, conversations: Sequence[Messages], think: Think
 ) -> list[EncodedRow]:
-    """The same for many rows at once, in their order: a fast tokenizer works in batches."""
-    if not conversations:
-        return []
+    """The same for many rows, in their order: a fast tokenizer works in batches."""
+    starts = range(0, len(conversations), ROWS_AT_ONCE)
+    batches = (conversations[start : start + ROWS_AT_ONCE] for start in starts)
+    return [row for batch in batches for row in _encode_batch(tokenizer, batch, think)]
+
+
+def _encode_batch(
+    tokenizer: Any, conversations: Sequence[Messages], think: Think
+) -> list[EncodedRow]:
     has_template = bool(tokenizer.chat_template)
-    prompts = [render_prompt(tokenizer, messages[:-1], think) for messages in conversations]
+    prompts = _render_prompts(tokenizer, [messages[:-1] for messages in conversations], think)
     texts = [messages[-1]["content"] for messages in conversations]
     answers = texts if has_template else [f" {text}" for text in texts]
     prompt_ids = _all_ids(tokenizer, prompts, add_special_tokens=not has_template)

@@ -129,10 +129,23 @@ def per_document(model: Any) -> Iterator[None]:
 
 
 def collator() -> Any:
-    """Rows to one row: ids, labels (no document's first token), positions, ends of documents."""
+    """Rows to one row: ids, labels (no document's first token), positions, ends of documents.
+
+    Through numpy, which reads a list of numbers in less time than torch.
+    """
+    import numpy as np
+    import torch
     from transformers import DataCollatorWithFlattening
 
-    return DataCollatorWithFlattening(return_flash_attn_kwargs=True)
+    flatten = DataCollatorWithFlattening(return_tensors="np", return_flash_attn_kwargs=True)
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in flatten(rows).items()
+        }
+
+    return collate
 
 
 def why_not_packed(model: Any) -> str | None:
