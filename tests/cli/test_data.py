@@ -139,6 +139,12 @@ def test_shares_that_are_none_are_refused(project: Any, shares: str) -> None:
     assert done.err.startswith(f"error: --shares {shares}: at least two shares above 0")
 
 
+def test_no_seed_draws_no_curve(project: Any) -> None:
+    done = project.titer("data", "learning-curve", "--seeds", "0")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: --seeds 0: at least 1, such as 3\n"
+
+
 def test_own_rows_alone_need_a_file_and_no_papers(project: Any) -> None:
     params = project.root / "params.yaml"
     params.write_text(params.read_text().replace("sources: both", "sources: own "))

@@ -26,10 +26,13 @@ def shares_of(text: str) -> list[float]:
     return shares
 
 
-def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Path) -> None:
+def draw(
+    config: Config, shares: Sequence[float], epochs: float | None, root: Path, *, n_seeds: int
+) -> None:
     """Train, print the curve and keep it.
 
     Raises:
+        ConfigError: no seed.
         DataError: no examples yet, or too few of them.
         LoadError: no base model yet.
     """
@@ -38,9 +41,11 @@ def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Pa
     from titer import files
     from titer.cli.inputs import stage_places
     from titer.config import qlora_run
-    from titer.errors import DataError, LoadError
+    from titer.errors import ConfigError, DataError, LoadError
     from titer.training import learning_curve, outputs
 
+    if n_seeds < 1:
+        raise ConfigError(f"--seeds {n_seeds}: at least 1, such as 3")
     papers, base = root / "data" / "papers", root / "models" / "base"
     if not (papers / "heldout.jsonl").is_file():
         raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
@@ -52,12 +57,18 @@ def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Pa
     )  # fmt: skip
     settings = replace(settings, epochs=epochs or settings.epochs)
     data = outputs.read_data(stage_places("train_qlora", root), settings)
-    found = learning_curve.draw(settings, base=base, data=data, shares=shares)
-    print(f"| share | rows | best held-out loss | at step of {found.n_steps} | last |")
-    print("|---:|---:|---:|---:|---:|")
+    found = learning_curve.draw(settings, base=base, data=data, shares=shares, n_seeds=n_seeds)
+    print(
+        f"| share | rows | best held-out loss | of each seed | at step of {found.n_steps} | last |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|")
     for one in found.points:
-        print(f"| {one.share:.0%} | {one.n_rows:,} | {one.loss:.4f} | {one.step} | "
-              f"{one.last_loss:.4f} |")  # fmt: skip
+        print(f"| {one.share:.0%} | {one.n_rows:,} | {one.loss:.4f} | {_losses(one.losses)} | "
+              f"{', '.join(map(str, one.steps))} | {_losses(one.last_losses)} |")  # fmt: skip
     print(found.sentence())
     files.write_json(root / OUT, files.rounded(found.to_json()))
     print(OUT)
+
+
+def _losses(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)

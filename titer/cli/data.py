@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
     verb = verbs.add_parser("learning-curve", help=text, description=f"{text}.")
     verb.add_argument("--shares", default="0.1,0.3,1", help="joined by commas (0.1,0.3,1)")
     verb.add_argument("--epochs", type=float, help="over all examples; default: qlora.epochs")
+    verb.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings per share (3)")
     verb.set_defaults(run=learning_curve)
 
 
@@ -144,7 +145,7 @@ def learning_curve(arguments: argparse.Namespace) -> None:
     """Train on shares of data/papers/examples and print the held-out losses.
 
     Raises:
-        ConfigError: shares that are none.
+        ConfigError: shares or seeds that are none.
         DataError: no examples yet, or too few.
     """
     from titer import runner
@@ -152,7 +153,8 @@ def learning_curve(arguments: argparse.Namespace) -> None:
 
     choices, values = runner.load_params()
     config = runner.typed(runner.merge(choices, values))
-    curve.draw(config, curve.shares_of(arguments.shares), arguments.epochs, runner.ROOT)
+    shares = curve.shares_of(arguments.shares)
+    curve.draw(config, shares, arguments.epochs, runner.ROOT, n_seeds=arguments.seeds)
 
 
 def _reading(arguments: argparse.Namespace) -> Any:
