@@ -26,6 +26,13 @@ def shares_of(text: str) -> list[float]:
     return shares
 
 
+def _check_seeds(n: int) -> None:
+    from titer.errors import ConfigError
+
+    if n < 1:
+        raise ConfigError(f"--seeds {n}: at least 1, such as 3")
+
+
 def draw(
     config: Config, shares: Sequence[float], epochs: float | None, root: Path, *, n_seeds: int
 ) -> None:
@@ -38,14 +45,13 @@ def draw(
     """
     from dataclasses import replace
 
+    _check_seeds(n_seeds)  # before torch loads
     from titer import files
     from titer.cli.inputs import stage_places
     from titer.config import qlora_run
-    from titer.errors import ConfigError, DataError, LoadError
+    from titer.errors import DataError, LoadError
     from titer.training import learning_curve, outputs
 
-    if n_seeds < 1:
-        raise ConfigError(f"--seeds {n_seeds}: at least 1, such as 3")
     papers, base = root / "data" / "papers", root / "models" / "base"
     if not (papers / "heldout.jsonl").is_file():
         raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
