@@ -80,10 +80,11 @@ def check_python(words: list[str]) -> None:
     if words[0] == "-c":
         compile(words[1], "<documentation>", "exec")
         return
-    assert words[0] == "-m" and words[1].startswith(("stages.", "benchmarks.")), words
-    module = (ROOT / words[1].replace(".", "/")).with_suffix(".py")
+    assert words[0] == "-m" and words[1].startswith(("stages.", "benchmarks.", "tests.")), words
+    place = ROOT / words[1].replace(".", "/")
+    module = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
     assert module.is_file(), f"no {words[1]}"
-    if words[1].startswith("benchmarks."):
+    if not words[1].startswith("stages."):
         options = [word for word in words[2:] if word.startswith("--")]
         unread = [word for word in options if f'"{word}"' not in module.read_text()]
         assert not unread, f"{words[1]} has no {unread}"
