@@ -30,7 +30,7 @@ def test_rows_and_runs_are_written(collected: Any, verb: str) -> None:
     assert (done.code, done.err) == (0, "")
     folder = collected.root / "exports" / verb.replace("-", "_")
     assert done.out.splitlines()[-1].startswith("40 rows to train, 4 to validate; 0 longer than")
-    assert len(files.read_jsonl(folder / "train.jsonl")) == 40
+    assert len(list(files.read_jsonl(folder / "train.jsonl"))) == 40
     run = yaml.safe_load((folder / "qlora.yaml").read_text())
     # 10 epochs of 3 steps of 16 rows
     assert run["max_steps"] == 30
