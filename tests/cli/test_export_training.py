@@ -1,5 +1,6 @@
 """`titer export llama-factory|axolotl`: the rows and runs of the chosen settings."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,3 +43,22 @@ def test_without_examples_there_is_one_line(project: Any, tiny_model: Path, verb
     assert (done.code, done.out) == (1, "")
     assert done.err == "error: data/papers: no examples yet. Run: dvc repro fetch_papers\n"
     assert not (project.root / "exports").exists()
+
+
+def test_without_a_model_the_line_names_the_options_of_the_verb(project: Any) -> None:
+    done = project.titer("export", "axolotl")
+    assert (done.code, done.out) == (4, "")
+    assert done.err == (
+        f"error: {project.root / 'models/base'}: no model, so no chat template. Run: dvc repro "
+        "download_model, or give --base\n"
+    )
+
+
+def test_a_model_without_a_chat_template_is_refused_by_axolotl(collected: Any) -> None:
+    base = collected.root / "models" / "base"
+    plain = shutil.copytree(base.resolve(), collected.root / "plain")
+    (plain / "chat_template.jinja").unlink()
+    done = collected.titer("export", "axolotl", "--base", str(plain))
+    assert (done.code, done.out) == (4, "")
+    assert done.err.startswith(f"error: {plain}: no chat template, and Axolotl has none")
+    assert not (collected.root / "exports").exists()

@@ -27,8 +27,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 def said(cell: Any) -> str:
+    """What stands below a cell; the file holds texts as lists of lines."""
     return "".join(
-        output.get("text", "") or output.get("data", {}).get("text/markdown", "")
+        "".join(output.get("text") or output.get("data", {}).get("text/markdown", []))
         for output in cell["outputs"]
     )
 

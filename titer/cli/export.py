@@ -82,7 +82,9 @@ def _write(arguments: argparse.Namespace) -> None:
         export.plain(asked.items)
         if arguments.plain
         else export.templated(
-            export_training.load_tokenizer(arguments.tokenizer or root / "models" / "base"),
+            export_training.load_tokenizer(
+                arguments.tokenizer or root / "models" / "base", instead="--tokenizer or --plain"
+            ),
             config.model.think,
             asked.items,
         )

@@ -96,9 +96,12 @@ def colab(arguments: argparse.Namespace) -> None:
         print("no remote branch is known to hold this commit: push it before you run the notebook")
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, *, instead: str = "--base") -> Any:
     """The tokenizer of a model folder.
 
+    Args:
+        folder: of the model.
+        instead: options that name another, for the message.
     Raises:
         LoadError: there is none.
     """
@@ -108,7 +111,7 @@ def load_tokenizer(folder: Path) -> Any:
     if not folder.is_dir():
         raise LoadError(
             f"{folder}: no model, so no chat template. Run: dvc repro download_model, or give "
-            "--tokenizer or --plain"
+            f"{instead}"
         )
     return loading.load_tokenizer(folder)
 
