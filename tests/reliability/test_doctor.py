@@ -221,7 +221,7 @@ def test_a_changed_out_is_refused_before_it_leaves_the_project(project: Clone) -
     from titer.errors import DataError
 
     stages, cache = project.read("dvc.lock")["stages"], project.path / ".dvc/cache"
-    assert objects.check_outs(cache, project.path, stages, ["data/papers"]) > 5
+    assert objects.check_outs(cache, project.path, stages, ["data/papers"], list) > 5
     flip(project.path / "data/papers/heldout.jsonl", 3)
     with pytest.raises(DataError, match=f"heldout.jsonl: damaged or changed since {STAGE}"):
-        objects.check_outs(cache, project.path, stages, ["data/papers"])
+        objects.check_outs(cache, project.path, stages, ["data/papers"], list)

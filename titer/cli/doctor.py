@@ -4,7 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,10 @@ def _fsck(root: Path, *, fix: bool) -> int:
     return len(found)
 
 
-def _bar(paths: Sequence[Path]) -> Iterable[Path]:
+def _bar(things: Sequence[Any]) -> Iterable[Any]:
     from tqdm.auto import tqdm
 
-    bar: Iterable[Path] = tqdm(paths, "hashing the cache", unit="object", delay=2)
+    bar: Iterable[Any] = tqdm(things, "hashing again", unit="file", delay=2)
     return bar
 
 
@@ -106,7 +106,7 @@ def _stages(root: Path) -> dict[str, Any]:
     path = root / findings.LOCK
     if not path.is_file() or findings.unreadable(path.read_bytes()):
         return {}
-    loader: Callable[..., Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     stages: dict[str, Any] = yaml.load(path.read_bytes(), loader).get("stages", {})
     return stages
 
@@ -120,4 +120,4 @@ def check_outs(root: Path, paths: Iterable[str]) -> None:
     from titer.repair import objects
 
     if stages := _stages(root):
-        objects.check_outs(cache_folder(root), root, stages, paths)
+        objects.check_outs(cache_folder(root), root, stages, paths, _bar)

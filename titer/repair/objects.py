@@ -16,6 +16,9 @@ OBJECTS = Path("files") / "md5"
 DIR = ".dir"
 """Ends the hash of a folder; its object is a JSON list of the files in it."""
 
+Wanted = tuple[str, str, str, str]
+"""A file to compare: its stage, the out that it belongs to, its path, its md5."""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -120,7 +123,13 @@ def _described(path: Path, root: Path, owner: Owner | None) -> Damaged:
     return Damaged(path, md5, owner, file.is_file() and md5_file(file) == md5)
 
 
-def check_outs(cache: Path, root: Path, stages: Mapping[str, Any], paths: Iterable[str]) -> int:
+def check_outs(
+    cache: Path,
+    root: Path,
+    stages: Mapping[str, Any],
+    paths: Iterable[str],
+    bar: Callable[[list[Wanted]], Iterable[Wanted]],
+) -> int:
     """Hash outs again as they stand in the project, before they are given to anyone.
 
     An out that dvc.lock does not hold, and a folder whose list is not in this cache, has nothing
@@ -129,26 +138,29 @@ def check_outs(cache: Path, root: Path, stages: Mapping[str, Any], paths: Iterab
     Args:
         stages: of dvc.lock.
         paths: of outs, below the project.
+        bar: shows how far the reading is.
     Returns:
         Number of files that were compared.
     Raises:
         DataError: a file differs from what its stage made.
     """
-    made = {out["path"]: (stage, out.get("md5", "")) for stage, body in stages.items()
-            for out in body.get("outs", [])}  # fmt: skip
-    n_compared = 0
-    for path in paths:
-        stage, md5 = made.get(path, ("", ""))
-        for name, wanted in _files(cache, path, md5):
-            file = root / name
-            n_compared += 1
-            if not file.is_file() or md5_file(file) != wanted:
-                raise DataError(
-                    f"{name}: {'damaged or changed' if file.is_file() else 'absent'} since {stage} "
-                    f"made it (dvc.lock: md5 {wanted}). Look at `titer doctor --fsck`, then: dvc "
-                    f"checkout --force {path}, or dvc repro --force --single-item {stage}"
-                )
-    return n_compared
+    chosen = set(paths)
+    made = [
+        (stage, out["path"], name, md5)
+        for stage, body in stages.items()
+        for out in body.get("outs", [])
+        if out["path"] in chosen
+        for name, md5 in _files(cache, out["path"], out.get("md5", ""))
+    ]
+    for stage, out, name, md5 in bar(made):
+        file = root / name
+        if not file.is_file() or md5_file(file) != md5:
+            raise DataError(
+                f"{name}: {'damaged or changed' if file.is_file() else 'absent'} since {stage} "
+                f"made it (dvc.lock: md5 {md5}). Look at `titer doctor --fsck`, then: dvc "
+                f"checkout --force {out}, or dvc repro --force --single-item {stage}"
+            )
+    return len(made)
 
 
 def _files(cache: Path, path: str, md5: str) -> list[tuple[str, str]]:
