@@ -8,16 +8,14 @@ import gc
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from titer.config import Device
 from titer.errors import ConfigError, RateLimited, TiterError, Unavailable
-from titer.modeling.generation import end_token_ids
 from titer.serving.engine import Ask, Piece, Servable
 from titer.serving.engines.adapters import AdaptedModel
-from titer.serving.engines.prompts import Prompt, Prompter, Reader
+from titer.serving.engines.prompts import Prompt, Prompter, Prompts, Reader
 from titer.serving.engines.stepping import Made, Row, Stepper
 
 logger = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ class Limits:
     n_rows: int = 32
     """Answers in one step at most."""
     n_queued: int = 128
-    """Requests that wait for a slot at most."""
+    """Requests beside those that wait for a slot at most."""
     n_tokens: int = 65_536
     """Tokens of prompts and answers kept for all rows together."""
 
@@ -53,15 +51,10 @@ class InProcess:
             ConfigError: two models share a name.
             LoadError, AdapterError: one of them cannot be used.
         """
-        names = [one.name for one in servables]
-        if len(set(names)) != len(names):
-            raise ConfigError(f"models {sorted(names)}: a name stands twice. Name each once")
-        self._prompters = {one.name: Prompter.load(one) for one in servables}
-        # one thread renders: a tokenizer is not for two, and a long prompt must not hold the loop
-        self._rendering = ThreadPoolExecutor(1, "titer-prompts")
+        self._prompts = Prompts(servables)
         self._workers: dict[str, _Worker] = {}
         for group in _by_weights(servables):
-            worker = _Worker(group, self._prompters[group[0].name], device, limits)
+            worker = _Worker(group, self._prompts.by_name[group[0].name], device, limits)
             self._workers |= {one.name: worker for one in group}
         for worker in set(self._workers.values()):
             worker.start()
@@ -74,7 +67,7 @@ class InProcess:
         """Requests that are queued or being answered."""
         return sum(worker.n_asked() for worker in set(self._workers.values()))
 
-    async def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+    async def answer(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Text of one answer as it is made; to close the iterator frees its slot.
 
         Raises:
@@ -82,12 +75,13 @@ class InProcess:
             Unavailable: the model is being shut down, or failed in mid-answer.
             ConfigError: there is no such model, or the prompt leaves no room in its context.
         """
+        prompt = await self._prompts.prompt(ask)
         if ask.model not in self._workers:
-            raise ConfigError(f"{ask.model}: no such model here. Known: {sorted(self._workers)}")
-        worker, prompter = self._workers[ask.model], self._prompters[ask.model]
+            raise Unavailable(f"{ask.model}: is being shut down. Ask again later")
+        worker = self._workers[ask.model]
+        reader = self._prompts.by_name[ask.model].reader()
         loop = asyncio.get_running_loop()
-        prompt = await loop.run_in_executor(self._rendering, prompter.prompt, ask)
-        request = _Request(ask, prompt, worker.adapter(ask.model), prompter.reader(), loop)
+        request = _Request(ask, prompt, worker.adapter(ask.model), reader, loop)
         worker.submit(request)
         try:
             while (piece := await request.next()).finish_reason is None:
@@ -103,7 +97,7 @@ class InProcess:
         for worker in set(self._workers.values()):
             await asyncio.to_thread(worker.join)
         self._workers.clear()
-        self._rendering.shutdown()
+        self._prompts.close()
         gc.collect()
 
 
@@ -183,9 +177,8 @@ class _Worker(threading.Thread):
         self._name = servables[0].name
         self._limits = limits
         self._model = AdaptedModel(servables, device)
-        ends = end_token_ids(prompter.tokenizer, self._model.model)
         self._stepper = Stepper(
-            self._model, ends, prompter.tokenizer.pad_token_id,
+            self._model, prompter.ends, prompter.tokenizer.pad_token_id,
             n_rows=limits.n_rows, n_tokens=limits.n_tokens,
         )  # fmt: skip
         self._changed = threading.Condition()
@@ -202,7 +195,11 @@ class _Worker(threading.Thread):
     def n_asked(self) -> int:
         """Requests queued or being answered."""
         with self._changed:
-            return len(self._queue) + len(self._requests)
+            return self._n_asked()
+
+    def _n_asked(self) -> int:
+        some = (*self._queue, *self._requests.values())
+        return sum(not one.row.cancelled for one in some)
 
     def submit(self, request: _Request) -> None:
         """Queue a request.
@@ -218,10 +215,9 @@ class _Worker(threading.Thread):
         with self._changed:
             if self._is_finishing or not self.is_alive():
                 raise Unavailable(f"{self._name}: is being shut down. Ask again later")
-            if len(self._queue) >= self._limits.n_queued:
-                raise RateLimited(
-                    f"{self._name}: {len(self._queue)} requests wait already. Ask again later"
-                )
+            n_asked = self._n_asked()
+            if n_asked >= self._limits.n_rows + self._limits.n_queued:
+                raise RateLimited(f"{self._name}: {n_asked} requests wait already. Ask again later")
             self._queue.append(request)
             self._changed.notify()
 

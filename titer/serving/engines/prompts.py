@@ -4,9 +4,13 @@ Invariant: template, think policy and tokenizer are those of the evaluation; the
 joined, is the text that the evaluation would have read from the same ids.
 """
 
+import asyncio
 import copy
+import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from titer.errors import BaseMismatch, ConfigError
@@ -38,12 +42,17 @@ class Prompter:
         self.tokenizer = tokenizer
         self.context = context
         """Tokens of prompt and answer together; null where the model names no limit."""
+        self.ends = end_ids(servable.folder, tokenizer)
+        """Ids that end an answer."""
         # another object than encodes: decoding goes on while a prompt is being read
         self._decoder = copy.deepcopy(tokenizer.backend_tokenizer)
 
     @classmethod
-    def load(cls, servable: Servable) -> Self:
+    def load(cls, servable: Servable, *, context: int | None = None) -> Self:
         """Tokenizer of the model's folder.
+
+        Args:
+            context: of the server where it holds less than the model could.
 
         Raises:
             LoadError: there is none that can be used.
@@ -57,7 +66,8 @@ class Prompter:
                 f"{servable.name}: the chat template of {servable.folder} is {found[:12]}, "
                 f"evaluated was {servable.template_sha256[:12]}. Give the evaluated folder"
             )
-        return cls(servable, tokenizer, context_length(servable.folder))
+        known = [one for one in (context_length(servable.folder), context) if one is not None]
+        return cls(servable, tokenizer, min(known, default=None))
 
     def prompt(self, ask: Ask) -> Prompt:
         """Render and encode a request.
@@ -79,6 +89,51 @@ class Prompter:
     def reader(self) -> "Reader":
         """For one answer."""
         return Reader(self._decoder)
+
+
+def end_ids(folder: Path, tokenizer: Any) -> set[int]:
+    """Ids that end an answer, as `titer.modeling.generation.end_token_ids`, without the weights."""
+    settings = folder / "generation_config.json"
+    file = settings if settings.is_file() else folder / "config.json"
+    found = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id")
+    more = found if isinstance(found, list) else [found]
+    return {tokenizer.eos_token_id, *(one for one in more if one is not None)}
+
+
+class Prompts:
+    """The prompts of all models of an engine, rendered by one thread beside the loop."""
+
+    def __init__(self, servables: Sequence[Servable], *, context: int | None = None) -> None:
+        """Load each tokenizer.
+
+        Args:
+            context: of the server where it holds less than a model could.
+
+        Raises:
+            ConfigError: two models share a name.
+            LoadError, BaseMismatch: as `Prompter.load`.
+        """
+        names = sorted(one.name for one in servables)
+        if len(set(names)) != len(names):
+            raise ConfigError(f"models {names}: a name stands twice. Name each once")
+        self.by_name = {one.name: Prompter.load(one, context=context) for one in servables}
+        # a tokenizer is not for two threads, and a long prompt must not hold the loop
+        self._thread = ThreadPoolExecutor(1, "titer-prompts")
+
+    async def prompt(self, ask: Ask) -> Prompt:
+        """Render and encode a request.
+
+        Raises:
+            ConfigError: there is no such model, or no room for an answer.
+        """
+        if ask.model not in self.by_name:
+            raise ConfigError(f"{ask.model}: no such model here. Known: {sorted(self.by_name)}")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self.by_name[ask.model].prompt, ask)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
 
 
 class Reader:

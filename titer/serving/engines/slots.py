@@ -28,8 +28,9 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         self.is_initialized = True
 
     def _room(self, like: Any) -> Any:
-        rows, tokens = self._slots.n_rows, self._slots.n_tokens
-        return like.new_zeros(rows, like.shape[1], tokens, like.shape[3])
+        return like.new_zeros(
+            self._slots.n_rows, like.shape[1], self._slots.n_tokens, like.shape[3]
+        )
 
     def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Keep what the model has computed; give back what its rows attend to."""
@@ -46,12 +47,13 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         n, width = len(at.rows), at.width
         return self.keys[:n, :, :width], self.values[:n, :, :width]
 
-    def grow(self) -> None:
-        """Take the new number of tokens, what was kept included."""
+    def resize(self) -> None:
+        """Take the new number of rows and tokens; what both sizes hold is kept."""
         for name in ("keys", "values") if self.is_initialized else ():
             old = getattr(self, name)
             new = self._room(old)
-            new[:, :, : old.shape[2]] = old
+            rows, tokens = min(old.shape[0], new.shape[0]), min(old.shape[2], new.shape[2])
+            new[:rows, :, :tokens] = old[:rows, :, :tokens]
             setattr(self, name, new)
 
     def move(self, source: int, target: int, n_tokens: int) -> None:
@@ -75,14 +77,15 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
 class Slots(Cache):  # type: ignore[misc]
     """The cache of one model object."""
 
-    def __init__(self, n_layers: int, n_rows: int) -> None:
+    def __init__(self, n_layers: int, *, at_most: int) -> None:
         """Empty.
 
         Args:
             n_layers: of the model.
-            n_rows: rows at once.
+            at_most: tokens of all slots together.
         """
-        self.n_rows = n_rows
+        self._at_most = at_most
+        self.n_rows = 1
         self.n_tokens = BLOCK
         self.joining: slice | None = None
         """Slots of the rows whose prompts are being read; null while all rows take a step."""
@@ -94,12 +97,15 @@ class Slots(Cache):  # type: ignore[misc]
         """Tokens of the longest row in a step, the new one included."""
         super().__init__(layers=[_Layer(self) for _ in range(n_layers)])
 
-    def reserve(self, n_tokens: int) -> None:
-        """Let every slot hold so many tokens."""
-        if n_tokens > self.n_tokens:
-            self.n_tokens = blocks(n_tokens)
-            for layer in self.layers:
-                layer.grow()
+    def reserve(self, n_rows: int, n_tokens: int) -> None:
+        """Have so many slots of so many tokens, and keep what is in them."""
+        if n_rows <= self.n_rows and n_tokens <= self.n_tokens:
+            return
+        roomy = max(self.n_rows, doubled(n_rows)), max(self.n_tokens, blocks(n_tokens))
+        fits = roomy[0] * roomy[1] <= self._at_most
+        self.n_rows, self.n_tokens = roomy if fits else (n_rows, n_tokens)
+        for layer in self.layers:
+            layer.resize()
 
     def move(self, source: int, target: int, n_tokens: int) -> None:
         """Let a row take another slot."""
@@ -110,3 +116,8 @@ class Slots(Cache):  # type: ignore[misc]
 def blocks(n_tokens: int) -> int:
     """The number rounded up to whole blocks."""
     return -(-n_tokens // BLOCK) * BLOCK
+
+
+def doubled(n_rows: int) -> int:
+    """The number rounded up to a power of two."""
+    return 1 << (n_rows - 1).bit_length()

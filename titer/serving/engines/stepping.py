@@ -11,15 +11,13 @@ from typing import Any
 
 from titer.errors import LoadError
 from titer.serving.engines.adapters import AdaptedModel
+from titer.serving.engines.masks import ELSEWHERE, UNFIT, Masks
 from titer.serving.engines.sampling import choose
 
-PROBE = (3, 5, 7, 4, 6)
-"""Ids of the text by which a new model is tried: any will do."""
 PROBE_ERROR = 0.05
 """Of the logits' spread: far above rounding, far below a wrong position or mask."""
-
-UNFIT = "this model cannot answer several requests in one batch"
-ELSEWHERE = "Serve it with the engine llama_cpp or vllm"
+PROBED_WINDOW = 1024
+"""Sliding windows up to this are tried as well."""
 
 
 @dataclass(eq=False)
@@ -84,6 +82,7 @@ class Stepper:
         self._pad = pad
         self._n_tokens = n_tokens
         self._n_rows = n_rows
+        self._masks = Masks(model.model.config)
         self.rows: list[Row] = []
         self._slots = self._empty()
         self._try()
@@ -91,7 +90,8 @@ class Stepper:
     def _empty(self) -> Any:
         from titer.serving.engines.slots import Slots
 
-        return Slots(self._model.model.config.num_hidden_layers, self._n_rows)
+        n_layers = self._model.model.config.num_hidden_layers
+        return Slots(n_layers, at_most=self._n_tokens)
 
     @property
     def longest(self) -> int:
@@ -128,19 +128,15 @@ class Stepper:
         import torch
 
         slots, n, device = self._slots, len(self.rows), self._model.model.device
-        slots.reserve(max(row.n_needed for row in rows))
+        everyone = [*self.rows, *rows]
+        slots.reserve(len(everyone), max(row.n_needed for row in everyone))
         width = max(len(row.prompt) for row in rows)
         ids = [row.prompt + [self._pad] * (width - len(row.prompt)) for row in rows]
         ends = sorted({len(row.prompt) - 1 for row in rows})
         slots.joining = slice(n, n + len(rows))
-        logits = self._forward(
-            rows,
-            torch.tensor(ids, device=device),
-            # what stands right of a short prompt is written over by the row's own tokens
-            torch.ones(width, width, dtype=torch.bool, device=device).tril()[None, None],
-            torch.arange(width, device=device)[None],
-            torch.tensor(ends, device=device),
-        )
+        # what stands right of a short prompt is written over by the row's own tokens
+        places = torch.arange(width, device=device).expand(len(rows), -1)
+        logits = self._forward(rows, ids, places, width, keep=torch.tensor(ends, device=device))
         slots.joining = None
         self.rows += rows
         for row in rows:
@@ -156,19 +152,15 @@ class Stepper:
         places = torch.tensor([row.n_cached for row in rows], device=device)
         slots.rows, slots.places = torch.arange(len(rows), device=device), places
         slots.width = max(row.n_cached for row in rows) + 1
-        reach = torch.arange(slots.width, device=device)[None] <= places[:, None]
-        logits = self._forward(
-            rows,
-            torch.tensor([[row.last] for row in rows], device=device),
-            reach[:, None, None],
-            places[:, None],
-            torch.zeros(1, dtype=torch.long, device=device),
-        )
+        ids = [[row.last] for row in rows]
+        logits = self._forward(rows, ids, places[:, None], slots.width, keep=1)
         for row in rows:
             row.n_cached += 1
         return logits[:, 0]
 
-    def _forward(self, rows: Sequence[Row], ids: Any, mask: Any, places: Any, keep: Any) -> Any:
+    def _forward(
+        self, rows: Sequence[Row], ids: list[list[int]], places: Any, width: int, *, keep: Any
+    ) -> Any:
         """Logits (rows, kept places, vocabulary)."""
         import torch
 
@@ -176,8 +168,8 @@ class Stepper:
         with torch.no_grad():
             return self._model(
                 [row.adapter for row in rows],
-                input_ids=ids,
-                attention_mask=mask.expand(len(rows), -1, -1, -1),
+                input_ids=torch.tensor(ids, device=places.device),
+                attention_mask=self._masks.of(places, width),
                 position_ids=places,
                 past_key_values=self._slots,
                 use_cache=True,
@@ -216,10 +208,12 @@ class Stepper:
         import torch
 
         none = self._model.adapter("")
-        row, short = (Row(list(PROBE[:n]), none, 1, 0.0, 1.0, 0) for n in (len(PROBE) - 1, 2))
-        row.last = PROBE[-1]
+        window = self._masks.window or 0
+        ids = [3 + n % 5 for n in range(6 + (window if window <= PROBED_WINDOW else 0))]
+        row, short = (Row(ids[:n], none, 1, 0.0, 1.0, 0) for n in (len(ids) - 1, 2))
+        row.last = ids[-1]
         with torch.no_grad():
-            whole = torch.tensor([PROBE], device=self._model.model.device)
+            whole = torch.tensor([ids], device=self._model.model.device)
             wanted = self._model([none], input_ids=whole).logits[0, -1]
         try:
             self._read([short, row])
