@@ -289,4 +289,3 @@ class Answer:
         close = getattr(self._pieces, "aclose", None)
         if close is not None:
             await close()
-
