@@ -66,7 +66,7 @@ def serve(arguments: argparse.Namespace) -> None:
     """
     from titer import runner
     from titer.errors import ConfigError
-    from titer.serving import finding, keys, limits
+    from titer.serving import experiments, finding, keys, limits
     from titer.serving.app import create_app
     from titer.serving.running import serve as run
 
@@ -76,15 +76,19 @@ def serve(arguments: argparse.Namespace) -> None:
     keys.read(runner.ROOT / keys.FILE)  # unusable keys are said before models are loaded
     choices, values = runner.load_params()
     device = arguments.device or runner.typed(runner.merge(choices, values)).hardware.device
+    tried = [arm for one in experiments.running(runner.ROOT).values() for arm in (one.a, one.b)]
     catalogue = finding.find(
         runner.ROOT,
         runner.groups()["domain"],
         workspace=choices["domain"] if arguments.workspace else None,
-        also=arguments.versions,
+        also=dict.fromkeys([*arguments.versions, *tried]),
     )
     engine = _engine(arguments, device, [offer.servable for offer in catalogue.offers.values()])
     dvc = str(Path(sys.executable).with_name("dvc"))
-    app = create_app(runner.ROOT, catalogue, [engine], limits=bounds, run=(dvc, "repro"))
+    app = create_app(
+        runner.ROOT, catalogue, [engine], limits=bounds, run=(dvc, "repro"),
+        report_domain=choices["domain"],
+    )  # fmt: skip
     _tell(catalogue, arguments.host)
     run(app, host=arguments.host, port=arguments.port, limits=bounds)
 

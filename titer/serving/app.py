@@ -15,8 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from titer import __version__
-from titer.errors import DataError
-from titer.serving import audit, keys
+from titer.conversations.place import place
+from titer.errors import ConfigError, DataError
+from titer.serving import audit, experiments, keys
 from titer.serving.answering import Answers
 from titer.serving.audit import AuditLog
 from titer.serving.catalogue import Catalogue
@@ -24,13 +25,18 @@ from titer.serving.engine import Engine
 from titer.serving.gate import Gate
 from titer.serving.gateway import Gateway
 from titer.serving.jobs import Jobs
+from titer.serving.keeping import Keeping
 from titer.serving.keys import KeyRing
 from titer.serving.limits import Limits
 from titer.serving.metrics import Metrics
 from titer.serving.refusals import Refusal, failed
-from titer.serving.routes import chat, fine_tuning, openai, operations
+from titer.serving.report_access import ReportAccess
+from titer.serving.routes import chat, conversations, fine_tuning, openai, operations, page
 
-ROUTERS = (openai.router, chat.router, fine_tuning.router, operations.router)
+ROUTERS = (
+    openai.router, chat.router, fine_tuning.router, operations.router,
+    conversations.router, page.router,
+)  # fmt: skip
 CODES = {404: "no_such_page", 405: "method_not_allowed"}
 
 
@@ -41,6 +47,7 @@ def create_app(
     *,
     limits: Limits | None = None,
     run: Sequence[str] = ("dvc", "repro"),
+    report_domain: str | None = None,
 ) -> ASGIApp:
     """The application; whoever ends it has closed the engines with it.
 
@@ -50,9 +57,11 @@ def create_app(
         engines: that answer, each for the names it has.
         limits: of requests; null for the defaults.
         run: command of a pipeline run.
+        report_domain: whose keys may read reports/report.html; null for those that open all.
 
     Raises:
         DataError, FormatError: the key file or the audit log cannot be used.
+        ConfigError: a version of a running experiment is not served.
     """
     limits = limits or Limits()
     metrics = Metrics()
@@ -64,12 +73,16 @@ def create_app(
         jobs=Jobs(root, run, n_queued=limits.n_jobs),
         limits=limits,
         metrics=metrics,
+        keeping=Keeping(place(root)),
+        experiments=_running(root, catalogue),
+        report=ReportAccess(root / "reports" / "report.html", report_domain),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await gateway.jobs.close()
+        gateway.keeping.close()
         for engine in engines:
             await engine.close()
 
@@ -86,6 +99,19 @@ def create_app(
     app.add_exception_handler(DataError, _unusable)
     app.add_exception_handler(Exception, _failed)
     return Gate(app, gateway.audit, limits, metrics)
+
+
+def _running(root: Path, catalogue: Catalogue) -> dict[str, experiments.Experiment]:
+    """The running experiments, whose versions must all be served."""
+    found = experiments.running(root)
+    for plan in found.values():
+        for version in (plan.a, plan.b):
+            if version not in catalogue.offers:
+                raise ConfigError(
+                    f"experiment {plan.name}: {version} is not served. Start: titer serve "
+                    f"{version}; or first: titer ab stop {plan.name}"
+                )
+    return found
 
 
 def _reply(request: Request, refusal: Refusal) -> JSONResponse:

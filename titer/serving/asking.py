@@ -1,11 +1,16 @@
 """The steps that all endpoints with an answer share."""
 
+import asyncio
+from dataclasses import replace
+
 from titer import files
 from titer.serving.answering import Answer, Finished, Wish
 from titer.serving.audit import Entry
 from titer.serving.gateway import Gateway
+from titer.serving.keeping import Draft, Wanted
 from titer.serving.keys import ALL, Key
-from titer.serving.refusals import Refusal
+from titer.serving.people import assigned
+from titer.serving.refusals import Refusal, no_model
 
 
 def own_domain(gateway: Gateway, key: Key, wanted: str | None) -> str:
@@ -41,6 +46,38 @@ async def begin(gateway: Gateway, key: Key, entry: Entry, name: str, wish: Wish)
     entry.version = answer.chosen.offer.servable.name
     entry.fallback = answer.chosen.fallback
     return answer
+
+
+async def agreed(
+    gateway: Gateway, key: Key, name: str, wish: Wish, wanted: Wanted | None
+) -> Draft | None:
+    """What to keep of a conversation to which its person agreed; null without consent.
+
+    Args:
+        gateway: that is asked.
+        key: of the client.
+        name: of the model.
+        wish: of the client.
+        wanted: null without consent; its domain counts where the model has none.
+
+    Raises:
+        Refusal: it is not the key's, cannot be continued so, or nobody knows its domain.
+    """
+    began = asyncio.get_running_loop().time()
+    if wanted is None:
+        return None
+    _, of_model = gateway.catalogue.named(key, name)
+    domain = of_model or own_domain(gateway, key, wanted.domain)
+    if domain not in gateway.catalogue.domains or not key.opens(domain):
+        raise no_model()
+    return await gateway.keeping.begin(
+        key, replace(wanted, domain=domain), wish.messages, began=began
+    )
+
+
+def served_name(gateway: Gateway, key: Key, name: str, user: str | None) -> str:
+    """The name that answers for a name: during an experiment the version of the person's arm."""
+    return assigned(gateway.catalogue, gateway.experiments, key, name, user)
 
 
 def note(entry: Entry, finished: Finished) -> None:

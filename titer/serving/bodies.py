@@ -62,6 +62,12 @@ class Completion(Body):
     user: Name | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
+    consent: bool = False
+    """That the person agreed to the conversation being kept and learned from; kept only then."""
+    conversation_id: Name | None = None
+    """With consent: the kept conversation that the messages continue."""
+    domain: Name | None = None
+    """With consent and the base as model: what the conversation is about."""
 
     def wish(self) -> Wish:
         """What of it concerns the answer."""
@@ -87,9 +93,11 @@ class Chat(Body):
     """Body of `POST /chat`."""
 
     researcher: Name
-    """Who asks; kept nowhere."""
+    """Who asks; with consent kept as a hash, otherwise nowhere."""
     chatting: Text
     domain: Name | None = None
+    consent: bool = False
+    """As in a completion; each message is a conversation of its own."""
 
 
 class Setup(Body):

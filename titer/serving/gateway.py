@@ -8,12 +8,15 @@ from fastapi import Depends, Request
 from titer.serving.answering import Answers
 from titer.serving.audit import AuditLog, Entry
 from titer.serving.catalogue import Catalogue
+from titer.serving.experiments import Experiment
 from titer.serving.jobs import Jobs
+from titer.serving.keeping import Keeping
 from titer.serving.keys import LONGEST, Key, KeyRing
 from titer.serving.limits import Limits
 from titer.serving.metrics import Metrics
 from titer.serving.pace import Lockout, Rate
 from titer.serving.refusals import Refusal, no_key
+from titer.serving.report_access import ReportAccess
 
 
 @dataclass
@@ -27,6 +30,10 @@ class Gateway:
     jobs: Jobs
     limits: Limits
     metrics: Metrics
+    keeping: Keeping
+    experiments: dict[str, Experiment]
+    """Domain -> its running experiment."""
+    report: ReportAccess
     lockout: Lockout = field(init=False)
     rate: Rate = field(init=False)
 

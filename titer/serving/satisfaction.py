@@ -219,7 +219,8 @@ def critical_values(fraction: float, alpha: float) -> tuple[float, float]:
     """Normal quantiles of two looks that together err with probability alpha, two-sided.
 
     On each side the first spends 2 - 2 Phi(z / sqrt(fraction)), z being the quantile of alpha / 4,
-    and the second the rest of alpha / 2, given that the first did not decide. Intervals with these quantiles cover at both looks at once.
+    and the second the rest of alpha / 2, given that the first did not decide. Intervals with these
+    quantiles cover at both looks at once.
 
     Args:
         fraction: share of people at the first look, in (0, 1).

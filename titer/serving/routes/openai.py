@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,6 +16,7 @@ from titer.serving.answering import Answer, Finished
 from titer.serving.audit import Entry
 from titer.serving.bodies import Completion
 from titer.serving.gateway import Caller, Line, Shared
+from titer.serving.keeping import Wanted
 from titer.serving.refusals import Refusal
 
 router = APIRouter(prefix="/v1")
@@ -31,7 +33,11 @@ async def models(gateway: Shared, key: Caller) -> dict[str, Any]:
 @router.post("/chat/completions")
 async def complete(body: Completion, gateway: Shared, key: Caller, line: Line) -> Response:
     """One answer, at once or as a stream of events."""
-    answer = await asking.begin(gateway, key, line, body.model, body.wish())
+    wish = body.wish()
+    name = asking.served_name(gateway, key, body.model, body.user)
+    draft = await asking.agreed(gateway, key, name, wish, _wanted(body))
+    answer = await asking.begin(gateway, key, line, name, wish)
+    keep = partial(gateway.keeping.end, draft, answer.chosen)
     head = {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "created": int(time.time()),
@@ -39,14 +45,20 @@ async def complete(body: Completion, gateway: Shared, key: Caller, line: Line) -
     }
     if body.stream:
         with_usage = body.stream_options is not None and body.stream_options.include_usage
-        return _Stream(answer, _events(answer, line, head, with_usage))
+        return _Stream(answer, _events(answer, line, head, keep, with_usage))
     finished = await asking.whole(answer, line)
     message = {"role": "assistant", "content": finished.text}
     choice = {"index": 0, "message": message, "finish_reason": finished.finish_reason}
     return JSONResponse({
         **head, "object": "chat.completion", "choices": [choice], "usage": _usage(finished),
         "served_by": answer.chosen.served_by(), "thought": finished.thought,
+        **await keep(finished),
     })  # fmt: skip
+
+
+def _wanted(body: Completion) -> Wanted | None:
+    """Null without consent."""
+    return Wanted(body.domain, body.user, body.conversation_id) if body.consent else None
 
 
 def _usage(finished: Finished) -> dict[str, int]:
@@ -69,14 +81,18 @@ class _Stream(StreamingResponse):
 
 
 async def _events(
-    answer: Answer, line: Entry, head: dict[str, Any], with_usage: bool
+    answer: Answer,
+    line: Entry,
+    head: dict[str, Any],
+    keep: Callable[[Finished], Awaitable[dict[str, Any]]],
+    with_usage: bool,
 ) -> AsyncIterator[str]:
     """Server-sent events; what fails after the first of them is an event with the error."""
     chunk = {**head, "object": "chat.completion.chunk", "served_by": answer.chosen.served_by()}
 
-    def event(delta: dict[str, str], reason: str | None = None) -> str:
+    def event(delta: dict[str, str], reason: str | None = None, **more: Any) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return _event({**chunk, "choices": [choice]})
+        return _event({**chunk, "choices": [choice], **more})
 
     try:
         yield event({"role": "assistant", "content": ""})
@@ -84,7 +100,7 @@ async def _events(
             yield event({"content": text})
         finished = answer.finished()
         asking.note(line, finished)
-        yield event({}, finished.finish_reason)
+        yield event({}, finished.finish_reason, **await keep(finished))
         if with_usage:
             yield _event({**chunk, "choices": [], "usage": _usage(finished)})
         yield "data: [DONE]\n\n"
