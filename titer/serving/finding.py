@@ -1,6 +1,6 @@
 """What a project can serve: its base, registered versions, and on demand what is not registered.
 
-Invariant: nothing is offered whose bytes, base, tokenizer or template are not those that were
+Invariant: nothing is offered whose weights, base, tokenizer or template are not those that were
 evaluated; settings come from the record of the evaluation.
 """
 
