@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 from titer import __version__
 from titer.cli import (
+    ab,
     benchmark,
     check,
     conversations,
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(run=status.show)
     nouns = (
         status, check, pin, domain, data, preflight, papers, conversations, benchmark, model,
-        export, serve, keys, sweep, study, report,
+        export, serve, keys, ab, sweep, study, report,
     )  # fmt: skip
     for noun in nouns:
         noun.add(commands)

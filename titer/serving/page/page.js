@@ -45,7 +45,7 @@ byId("entry").addEventListener("submit", async (event) => {
   try {
     const models = (await (await call("/v1/models")).json()).data.map((one) => one.id);
     byId("key").value = "";
-    open(models);
+    show(models);
     byId("report").hidden = (await (await call("/report", { method: "POST" })).json()).path === null;
   } catch (error) {
     key = null;
@@ -66,7 +66,7 @@ byId("report").addEventListener("click", async () => {
   }
 });
 
-function open(models) {
+function show(models) {
   byId("entry").hidden = true;
   byId("work").hidden = byId("tools").hidden = false;
   const left = Math.max(models.indexOf("base"), 0);
