@@ -140,20 +140,23 @@ def test_an_answer_that_takes_too_long_is_504_and_ends_the_work(
         assert slow.n_open == 0
 
 
-def test_a_client_that_goes_away_frees_its_place(tmp_path: Path, served: Catalogue) -> None:
+@pytest.mark.parametrize("stream", [True, False], ids=["in the stream", "before the reply"])
+def test_a_client_that_goes_away_frees_its_place(
+    tmp_path: Path, served: Catalogue, stream: bool
+) -> None:
     endless = Scripted([BASE, ACTIVE[LUPUS]], ["word "] * 3, wait_s=30)
     gateway = gateways.opened(tmp_path, served, [endless], n_waiting=1)
     said: list[Any] = []
 
     async def leave() -> None:
         """As a server tells of it: the body, then that the client has gone."""
-        body = files.dump_json(completion(LUPUS, stream=True)).encode()
+        body = files.dump_json(completion(LUPUS, stream=stream)).encode()
         sent = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def receive() -> Any:
             message = next(sent, None)
             if message is None:
-                while len(said) < 3:
+                while len(said) < 3 if stream else not endless.n_open:
                     await asyncio.sleep(0.01)
                 return {"type": "http.disconnect"}
             return message
@@ -173,6 +176,29 @@ def test_a_client_that_goes_away_frees_its_place(tmp_path: Path, served: Catalog
 
     asyncio.run(leave())
     assert endless.n_open == 0
+    assert stream or not said
     [line] = gateway.lines()
-    assert (line["outcome"], line["status"]) == ("client_gone", 200)
+    assert (line["outcome"], line["status"]) == ("client_gone", 200 if stream else 499)
     assert asked(gateway, completion("nonesuch")).status_code == 404  # the gateway lives on
+
+
+def test_metrics_count_by_reason_and_hold_nothing_of_a_client(
+    tmp_path: Path, served: Catalogue, engine: InProcess
+) -> None:
+    gateway = gateways.opened(tmp_path, served, [engine])
+    for body in (completion(LUPUS), completion("CANARY"), {"CANARY": 1}):
+        asked(gateway, body)
+    asked(gateway, {}, "/CANARY")
+
+    async def scraped() -> str:
+        async with gateway.client() as client:
+            return (await client.get("/metrics")).text
+
+    text = asyncio.run(scraped())
+    ok = f'titer_requests_total{{endpoint="POST {PATH}",outcome="ok",status="200"}} 1.0'
+    assert ok in text
+    for reason in ("model_not_found", "invalid_request", "no_such_page"):
+        assert f'titer_refusals_total{{reason="{reason}"}} 1.0' in text
+    assert f'titer_request_seconds_count{{endpoint="POST {PATH}"}} 3.0' in text
+    assert "titer_waiting 0.0" in text
+    assert "CANARY" not in text

@@ -20,7 +20,9 @@ def add(commands: Any) -> None:
     verb = verbs.add_parser("add", help=text, description=f"{text}.")
     verb.add_argument("owner", help="who gets it; stands in lists")
     which = verb.add_mutually_exclusive_group()
-    which.add_argument("--domain", action="append", help="that it opens; may stand several times")
+    which.add_argument(
+        "--domain", dest="domains", action="append", help="that it opens; may stand several times"
+    )
     which.add_argument("--all-domains", action="store_true", help="those to come included")
     verb.add_argument("--admin", action="store_true", help="may start pipeline runs")
     verb.add_argument("--days", type=int, help="until it expires; default: never")
@@ -52,8 +54,8 @@ def add_key(arguments: argparse.Namespace) -> None:
     from titer.serving import keys
 
     known = runner.groups()["domain"]
-    wanted = [keys.ALL] if arguments.all_domains else arguments.domain or []
-    for domain in arguments.domain or []:
+    wanted = [keys.ALL] if arguments.all_domains else arguments.domains or []
+    for domain in arguments.domains or []:
         if domain not in known:
             raise ConfigError(
                 f"--domain {domain}: no such domain{did_you_mean(domain, known)}; "
