@@ -42,7 +42,7 @@ def test_mixed_greedy_answers_are_those_of_the_evaluation(
     for one, (text, last) in zip(asks, found, strict=True):
         expected, made = wanted[one.model][QUESTIONS.index(one.messages[0]["content"])]
         # at the token limit llama.cpp leaves out half a character, which transformers marks
-        assert text == expected.rstrip("\ufffd")
+        assert text.rstrip("\ufffd") == expected.rstrip("\ufffd")
         assert (last.n_new_tokens, last.finish_reason) == (len(made.ids), made.finish_reason)
 
 
