@@ -23,6 +23,15 @@ PLUMBING = frozenset(
 here that does change results: `dvc repro -f`."""
 
 
+WHOLE_FOLDERS = {
+    "fetch_papers": ("titer/examples", "titer/literature"),
+    "score": ("titer/evaluation", "titer/examples", "titer/report"),
+}
+"""Stage -> packages that it depends on as a whole, since it imports most of each. These two take
+seconds to run again, and each line of dvc.yaml costs every `dvc repro`; what trains or benchmarks
+names its modules one by one."""
+
+
 def module_file(name: str) -> str | None:
     """File of one of our modules, relative to the root; null for everything else."""
     path = Path(*name.split("."))
@@ -64,7 +73,13 @@ def closure(file: str) -> set[str]:
 def code_dependencies(stage: str) -> set[str]:
     """What dvc.yaml must list as a stage's code: its closure without plumbing."""
     files = {f"stages/{stage}.py"} | closure(f"stages/{stage}.py")
-    return {name for name in files - PLUMBING if not is_docstring_only(name)}
+    files = {name for name in files - PLUMBING if not is_docstring_only(name)}
+    folders = WHOLE_FOLDERS.get(stage, ())
+    return set(folders) | {name for name in files if not name.startswith(_below(folders))}
+
+
+def _below(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{folder}/" for folder in folders)
 
 
 @lru_cache

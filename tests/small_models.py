@@ -34,7 +34,7 @@ def build(name: str, out: Path) -> Path:
     import torch
     import transformers
 
-    tokenizer = _t5_tokenizer() if name == "T5" else _bpe_tokenizer(name)
+    tokenizer = t5_tokenizer() if name == "T5" else _bpe_tokenizer(name)
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     if name == "T5":
         ids["decoder_start_token_id"] = tokenizer.pad_token_id
@@ -63,7 +63,7 @@ def _bpe_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def _t5_tokenizer() -> Any:
+def t5_tokenizer() -> Any:
     """Unigram with an end token after every text, as T5's own."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast

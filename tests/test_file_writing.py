@@ -99,7 +99,7 @@ def test_a_malformed_line_is_named(tmp_path: Path, text: str, message: str) -> N
     ("content", "message"),
     [
         (b'{"a": 1,\n"b": x}', ":2: not JSON: Expecting value"),
-        (b'{"a": "\xff"}', ":1: not JSON: 'utf-8' codec can't decode byte 0xff"),
+        (b'{"a": "\xff"}', ":1: byte 0xff is no UTF-8. Save the file as UTF-8"),
     ],
 )
 def test_a_file_that_is_no_json_is_named_with_its_line(

@@ -22,6 +22,11 @@ class TiterError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The text on one line: what a hostile file put into it can steer no terminal."""
+        text = " ".join(super().__str__().splitlines())
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 class ConfigError(TiterError):
     """A setting is wrong: the text names the file, the key, the value and what is allowed."""

@@ -106,6 +106,25 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = True) -> None:
     write_text(path, dump_json(value, indent=2, sort_keys=sort_keys) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        FormatError: the file is missing or is not UTF-8; the text names path and line.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FormatError(
+            f"{path}:{line}: byte {content[error.start]:#04x} is no UTF-8. Save the file as UTF-8"
+        ) from None
+
+
 def read_json(path: Path) -> Any:
     """Read one JSON value.
 
@@ -113,12 +132,23 @@ def read_json(path: Path) -> Any:
         FormatError: the file is missing or is not JSON; the text names path and line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", 1)
-        raise FormatError(f"{path}:{line}: not JSON: {error}") from None
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path}:{error.lineno}: not JSON: {error}") from None
+    except RecursionError:
+        raise FormatError(f"{path}:1: not JSON that can be read: nested too deeply") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Raises:
+        FormatError: the file is missing or holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}:1: a JSON {type(value).__name__}, expected an object")
+    return value
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -158,6 +188,8 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise FormatError(f"{path}:{number}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise FormatError(f"{path}:{number}: JSON that is nested too deeply") from None
     if not isinstance(row, dict):
         raise FormatError(f"{path}:{number}: a {type(row).__name__}, expected a JSON object")
     return row

@@ -47,6 +47,8 @@ RESULT = "result.json"
 """What a finished job outside DVC leaves: stage, run, objective, overrides."""
 ERROR = "error.json"
 """What a job that failed in a sweep leaves: error, overrides."""
+CODE = ("stages/", "titer/")
+"""Where dependencies of a stage are code."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 logger = logging.getLogger(__name__)
@@ -597,7 +599,7 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     home = Path(os.environ.get("DVC_ROOT", ROOT)) if by_dvc() else ROOT
     view = narrow(config, declared.uses)
     listed = dvc_stages("dvc.yaml").get(declared.name, {}).get("deps", [])
-    code = [ROOT / name for name in listed if name.endswith(".py") and "$" not in name]
+    code = [path for name in listed if name.startswith(CODE) for path in _modules(ROOT / name)]
     reads = [_substitute(path, choices) for path in declared.reads.values()]
     mark = fingerprint(_values(view), reads, code)
     checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
@@ -610,6 +612,11 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
         choices={group: choices[group] for group in groups()},
         home=home,
     )
+
+
+def _modules(path: Path) -> list[Path]:
+    """A module, or all of a package."""
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 
 def _substitute(path: str, choices: Mapping[str, str]) -> str:

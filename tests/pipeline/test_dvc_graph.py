@@ -6,23 +6,21 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.imports import ROOT, code_dependencies
+from tests.imports import ROOT, WHOLE_FOLDERS, closure, code_dependencies
 from titer.plan import QUESTION_FILES
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DVC["stages"]
 GROUPS = ("model", "domain", "papers", "hardware")
-DATA_IN_CODE = {
-    "fetch_papers": {"titer/examples/templates/data_card.md.j2"},
-    "score": {
-        "titer/report/templates/report.html.j2",
-        "titer/evaluation/metric_base.py",
-        *(
-            path.relative_to(ROOT).as_posix()
-            for path in (ROOT / "titer/evaluation/metric_modules").glob("*/*.py")
-        ),
-    },
-}
+DATA_IN_CODE = (
+    "titer/examples/templates/data_card.md.j2",
+    "titer/report/templates/report.html.j2",
+    "titer/evaluation/metric_base.py",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "titer/evaluation/metric_modules").glob("*/*.py")
+    ),
+)
 """What a stage loads by its path and never imports."""
 
 
@@ -88,7 +86,20 @@ def test_training_records_the_questions_and_depends_on_none(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_the_code_is_what_the_stage_imports(name: str) -> None:
     code = {dep for dep in STAGES[name]["deps"] if dep.startswith(("stages/", "titer/"))}
-    assert code == code_dependencies(name) | DATA_IN_CODE.get(name, set())
+    assert code == code_dependencies(name)
+
+
+@pytest.mark.parametrize("file", DATA_IN_CODE)
+def test_what_is_loaded_by_its_path_is_in_a_folder_that_a_stage_depends_on(file: str) -> None:
+    assert any(file.startswith(f"{f}/") for fs in WHOLE_FOLDERS.values() for f in fs), file
+
+
+@pytest.mark.parametrize("name", WHOLE_FOLDERS)
+def test_a_whole_folder_is_mostly_imported(name: str) -> None:
+    used = closure(f"stages/{name}.py") | set(DATA_IN_CODE)
+    for folder in WHOLE_FOLDERS[name]:
+        there = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
+        assert len(there & used) > len(there) / 2, folder
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -113,10 +124,11 @@ def test_what_a_reviewer_compares_is_in_git(name: str) -> None:
 
 
 def test_metric_code_is_a_dependency_of_score_only() -> None:
-    scoring = {"titer/evaluation/metrics.py", "titer/evaluation/keypoints.py",
-               "titer/evaluation/statistics.py", "titer/evaluation/verdict.py"}  # fmt: skip
+    scoring = ("metrics.py", "keypoints.py", "statistics.py", "verdict.py")
     for name, stage in STAGES.items():
-        assert bool(scoring & set(stage["deps"])) == (name == "score")
+        deps = tuple(stage["deps"])
+        depends = any(f"titer/evaluation/{file}".startswith(deps) for file in scoring)
+        assert depends == (name == "score")
 
 
 def test_public_weights_and_abstracts_are_never_pushed() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import small_models
 from tests.training.test_sft import FULL, QLORA, data, example, train
 from titer.config import Device, Dtype, SftSettings, Think
 from titer.errors import DataError, LoadError
@@ -92,6 +93,33 @@ def test_a_spoiled_row_is_refused_by_its_id(
     assert re.search(f"^1 of 6 rows .*{text}.*: e3$", failed(found)[name])
     with pytest.raises(DataError, match=r"^preflight, .*: e3$"):
         checks.require(found)
+
+
+def unwritable(tokenizer: Any, n: int = 3) -> list[Pair]:
+    """Rows with a character that the tokenizer has no token for."""
+    some = [replace(example(number), id=f"x{number}") for number in range(n)]
+    for one in some:
+        one.messages = [*one.messages[:-1], {"role": "assistant", "content": "a \u6f22 b"}]
+    assert tokenizer.unk_token_id in tokenizer(some[0].answer)["input_ids"]
+    return [(one, encode_row(tokenizer, one.messages, Think.none)) for one in some]
+
+
+def test_what_a_tokenizer_cannot_write_is_named_and_no_fault_of_the_mask() -> None:
+    tokenizer = small_models.t5_tokenizer()
+    found = checks.row_checks(tokenizer, unwritable(tokenizer), FULL)
+    (mask,) = [one for one in found if one.name == "label mask"]
+    assert mask.is_ok
+    assert mask.found.endswith("3 rows hold characters that the tokenizer cannot write, first x0")
+
+
+def test_a_moved_mask_is_found_where_the_tokenizer_is_lossy() -> None:
+    tokenizer = small_models.t5_tokenizer()
+    some = unwritable(tokenizer)
+    some[1] = (some[1][0], answer_masked(some[1][1]))
+    found = failed(checks.row_checks(tokenizer, some, FULL))
+    assert re.search(
+        "^1 of 3 rows train something else than their answer .*: x1$", found["label mask"]
+    )
 
 
 def test_many_bad_rows_are_counted_and_three_are_named(tiny_model: Path) -> None:

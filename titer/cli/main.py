@@ -1,5 +1,6 @@
 """`titer`: what is no stage of the pipeline.
 
+titer                                            where one stands, and what comes next
 titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
 titer data validate rows.jsonl                   your own training rows: convert, inspect, check
@@ -28,6 +29,7 @@ from titer.cli import (
     pin,
     preflight,
     report,
+    status,
     study,
     sweep,
 )
@@ -39,15 +41,17 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="titer",
         description="Fine-tune a language model on the biomedical literature and measure whether "
-        "it helped. The pipeline itself runs with `dvc repro`.",
+        "it helped. The pipeline itself runs with `dvc repro`; without a command, says where one "
+        "stands.",
         epilog="Examples: titer check | titer pin qwen3_8b | titer data validate rows.jsonl | "
         "titer papers why pmid:12345678 | titer benchmark lock | titer export lm-eval | "
         "titer sweep best runs/train_qlora/sweep_2026-11-21_10-00-00",
     )
     top.add_argument("--version", action="version", version=f"titer {__version__}")
-    commands = top.add_subparsers(dest="noun", metavar="command", required=True)
+    commands = top.add_subparsers(dest="noun", metavar="command")
+    top.set_defaults(run=status.show)
     nouns = (
-        check, pin, domain, data, preflight, papers, conversations, benchmark, model,
+        status, check, pin, domain, data, preflight, papers, conversations, benchmark, model,
         export, sweep, study, report,
     )  # fmt: skip
     for noun in nouns:

@@ -51,10 +51,7 @@ def load_facts(path: Path) -> list[Fact]:
 
 
 def _csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
+    lines = files.read_text(path).splitlines()
     numbered = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not numbered:
         raise FormatError(f"{path}:1: no header. Columns: {', '.join(REQUIRED)}, ...")
@@ -106,10 +103,8 @@ def load_templates(path: Path) -> dict[str, Templates]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(files.read_text(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise FormatError(f"{path}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
@@ -199,14 +194,11 @@ def _jsonl_rows(path: Path, required: Sequence[str]) -> list[tuple[dict[str, Any
 
 
 def _is_list(path: Path) -> bool:
-    try:
-        return path.read_text(encoding="utf-8").lstrip().startswith("[")
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
+    return files.read_text(path).lstrip().startswith("[")
 
 
 def _line_rows(path: Path) -> list[tuple[dict[str, Any], str]]:
-    numbers = [n for n, line in enumerate(path.read_text("utf-8").split("\n"), 1) if line.strip()]
+    numbers = [n for n, line in enumerate(files.read_text(path).split("\n"), 1) if line.strip()]
     return [(row, f"{path}:{n}") for n, row in zip(numbers, files.read_jsonl(path), strict=True)]
 
 

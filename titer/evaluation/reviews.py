@@ -11,6 +11,7 @@ and the report print it; `key_point` may also name a must-not statement, and `me
 """
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,14 +58,14 @@ def load(path: Path) -> list[Review]:
         FormatError: the header differs or a row is not as described above, or given twice by the
             same reviewer; begins with path:line.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+    text = files.read_text(path)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise FormatError(f"{path}:1: the header must be {','.join(COLUMNS)}")
-        try:
-            found = [_review(row, f"{path}:{reader.line_num}") for row in reader]
-        except csv.Error as error:
-            raise FormatError(f"{path}:{reader.line_num}: {error}") from None
+        found = [_review(row, f"{path}:{reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise FormatError(f"{path}:{reader.line_num}: {error}") from None
     seen: dict[tuple[str, ...], str] = {}
     for one in found:
         key = (one.digits[:MIN_DIGITS], one.item_id, one.point, one.reviewer)

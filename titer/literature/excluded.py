@@ -22,7 +22,7 @@ def read_excluded(path: Path) -> frozenset[str]:
         FormatError: a line is none of these; begins with path:line.
     """
     found = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(files.read_text(path).splitlines(), 1):
         name = line.partition("#")[0].strip().lower()
         if name and not _ID.fullmatch(name):
             raise FormatError(f"{path}:{number}: {name!r} is no id. {ALLOWED}")
@@ -44,7 +44,7 @@ def exclude(path: Path, names: Iterable[str]) -> list[str]:
     known = read_excluded(path)
     added = [name for name in dict.fromkeys(map(_spelled, names)) if name not in known]
     if added:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
         end = "" if not text or text.endswith("\n") else "\n"
         files.write_text(path, text + end + "".join(f"{name}\n" for name in added))
     return added

@@ -3,7 +3,6 @@
 Invariant: safetensors and text files only, never code; what arrives is named by its commit.
 """
 
-import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -196,7 +195,7 @@ def set_attention_factor(folder: Path, factor: float) -> None:
     where serving engines arrive at 1.0: another model (LlamaFactory#8269).
     """
     path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = files.read_json_object(path)
     key = "rope_parameters" if "rope_parameters" in config else "rope_scaling"
     rope = config.get(key)
     if not isinstance(rope, dict):
@@ -218,7 +217,7 @@ def describe(
     from titer.modeling.loading import load_tokenizer
     from titer.modeling.weights import context_length, count_parameters
 
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json_object(folder / "config.json")
     tokenizer = load_tokenizer(folder)
     return {
         "id": settings.repo_id or settings.path or "pocket",

@@ -6,10 +6,10 @@ differently from what was measured; added to the 4-bit base written out in full 
 Invariant: the same folders give the same bytes; base and adapter are only read.
 """
 
-import json
 import shutil
 from pathlib import Path
 
+from titer import files
 from titer.config import Device, Dtype
 from titer.errors import BaseMismatch
 from titer.modeling import chat_template, loading
@@ -70,7 +70,7 @@ def check_tokenizer(base: Path, adapter: Path) -> None:
         "tokenizer_sha256": chat_template.tokenizer_sha256(tokenizer),
         "chat_template_sha256": chat_template.template_sha256(tokenizer),
     }
-    wanted = json.loads(record.read_text(encoding="utf-8"))
+    wanted = files.read_json_object(record)
     for name, value in found.items():
         if wanted.get(name, value) != value:
             raise BaseMismatch(

@@ -1,9 +1,9 @@
 """What a model folder says of itself, read from headers: no torch, no weights loaded."""
 
-import json
 import math
 from pathlib import Path
 
+from titer import files
 from titer.errors import LoadError
 
 
@@ -11,12 +11,20 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors that make up the model: those of the index where there is one.
 
     A repository may hold the same weights a second time, in `consolidated.safetensors`.
+
+    Raises:
+        LoadError: an index without a map, or with names that leave the folder.
     """
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return sorted(folder.glob("*.safetensors"))
-    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    return [folder / name for name in sorted(names)]
+    names = files.read_json_object(index).get("weight_map")
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise LoadError(f"{index}: no weight_map from tensors to files")
+    outside = [name for name in names.values() if not name or Path(name).name != name]
+    if outside:
+        raise LoadError(f"{index}: names {outside[0]!r}, which is no file of this folder")
+    return [folder / name for name in sorted(set(names.values()))]
 
 
 def tensor_shapes(file: Path) -> dict[str, list[int]]:
@@ -48,14 +56,14 @@ def count_parameters(folder: Path) -> int:
 
 def context_length(folder: Path) -> int | None:
     """Tokens that the model's configuration says it can attend to."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json_object(folder / "config.json")
     value = config.get("max_position_embeddings") or config.get("n_positions")
-    return int(value) if value else None
+    return int(value) if isinstance(value, int) and value > 0 else None
 
 
 def is_encoder_decoder(folder: Path) -> bool:
     """Whether the prompt is read by an encoder of its own (T5), not by the decoder that answers."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json_object(folder / "config.json")
     return bool(config.get("is_encoder_decoder"))
 
 

@@ -8,6 +8,7 @@ nothing of it is written outside a temporary folder.
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -145,6 +146,13 @@ def check(pack: Path, folder: Path, *, settings: Callable[[Path], outputs.Asked]
     return Checked(len(manifest["sha256"]), sorted(equal), different)
 
 
+_NO_PACK = (
+    OSError, LookupError, ValueError, TypeError, RecursionError, EOFError, NotImplementedError,
+    RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What zipfile and json raise for a damaged, encrypted or foreign file."""
+
+
 def _unpack(pack: Path, folder: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(pack) as archive:
@@ -154,7 +162,7 @@ def _unpack(pack: Path, folder: Path) -> dict[str, Any]:
             content = {name: archive.read(name) for name in members}
             manifest = json.loads(content.pop(MANIFEST))
             hashes = dict(manifest["sha256"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except _NO_PACK as error:
         raise FormatError(f"{pack}: not a pack of `titer report pack` ({error})") from None
     changed = sorted(
         name

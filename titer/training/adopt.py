@@ -14,7 +14,7 @@ from typing import Any
 
 from titer import files
 from titer.config import QloraSettings, Think
-from titer.errors import AdapterError, BaseMismatch, ConfigError, NotFound
+from titer.errors import AdapterError, BaseMismatch, ConfigError, FormatError, NotFound
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import base_shapes, count_parameters, tensor_shapes
 from titer.training.saving import TRAINED_WITH, copy_tokenizer, identity
@@ -101,9 +101,9 @@ def _config(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).is_file():
         raise NotFound(f"{folder}: no {CONFIG}; this is not a PEFT adapter")
     try:
-        config: dict[str, Any] = files.read_json(folder / CONFIG)
-    except ValueError:
-        raise AdapterError(f"{folder}/{CONFIG}: not readable as JSON") from None
+        config = files.read_json_object(folder / CONFIG)
+    except FormatError as error:
+        raise AdapterError(str(error)) from None
     for key, allowed in (
         ("peft_type", ("LORA",)),
         ("task_type", ("CAUSAL_LM", "SEQ_2_SEQ_LM", None)),
@@ -112,7 +112,10 @@ def _config(folder: Path) -> dict[str, Any]:
             raise AdapterError(
                 f"{folder}/{CONFIG}: {key} is {config.get(key)!r}, must be {allowed[0]}"
             )
-    library = str((config.get("auto_mapping") or {}).get("parent_library", "transformers."))
+    mapping = config.get("auto_mapping") or {}
+    if not isinstance(mapping, dict):
+        raise AdapterError(f"{folder}/{CONFIG}: auto_mapping is {mapping!r}, must be an object")
+    library = str(mapping.get("parent_library", "transformers."))
     if not library.startswith("transformers."):
         raise AdapterError(f"{folder}/{CONFIG}: auto_mapping names code to import; remove it")
     return _known(folder, {**config, "auto_mapping": None})  # Unsloth names the base's class there

@@ -15,6 +15,7 @@ from titer.errors import DataError
 from titer.modeling.chat_template import (
     THINK_CLOSE,
     EncodedRow,
+    encode_continuation,
     encode_prompt,
     opens_thought,
     render_prompt,
@@ -106,15 +107,29 @@ def _end_token(pairs: Sequence[Pair], eos: int) -> Check:
 
 
 def _mask(pairs: Sequence[Pair], tokenizer: Any) -> Check:
-    """The labels, read back, are the answer and its end: nothing of the prompt, nothing lost."""
+    """The labels are the answer and its end, nothing of the prompt, as far as it can be written.
+
+    What is read back may lack what the tokenizer has no token for, such as T5's line feeds and
+    braces; then the labels must be the ids that it writes for the answer alone.
+    """
     trained = [[i for i in row.labels if i != -100][:-1] for _, row in pairs]
     texts = tokenizer.backend_tokenizer.decode_batch(trained, skip_special_tokens=False)
-    bad = [
-        e for (e, row), text in zip(pairs, texts, strict=True)
-        if _plain(text) != _plain(e.answer) or not _is_suffix(row)
-    ]  # fmt: skip
-    fault = "train something else than their answer (the tokenizer cannot write it, or the mask is)"
-    return _verdict("label mask", bad, len(pairs), fault, "what is trained is the answer")
+    bad: list[Example] = []
+    lossy: list[Example] = []
+    for (example, row), ids, text in zip(pairs, trained, texts, strict=True):
+        if not _is_suffix(row):
+            bad.append(example)
+        elif _plain(text) != _plain(example.answer):
+            written = encode_continuation(tokenizer, example.answer)
+            (lossy if ids == written else bad).append(example)
+    fault = "train something else than their answer (the chat template moved the mask)"
+    good = "what is trained is the answer"
+    if lossy:
+        good += (
+            f"; {len(lossy):,} rows hold characters that the tokenizer cannot write, first "
+            f"{lossy[0].id}"
+        )
+    return _verdict("label mask", bad, len(pairs), fault, good)
 
 
 def _plain(text: str) -> str:

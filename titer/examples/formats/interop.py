@@ -144,7 +144,7 @@ def _axolotl_entries(path: Path) -> list[dict[str, Any]]:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         text = " ".join(str(error).split())[:200]
         raise FormatError(f"{path}:1: not readable as YAML: {text}") from None
     found = content.get("datasets") if isinstance(content, dict) else None
@@ -157,7 +157,7 @@ def _axolotl_entries(path: Path) -> list[dict[str, Any]]:
 
 def _axolotl(config: Path, name: str, entry: Mapping[str, Any]) -> Description:
     at = f"{config}:1: {name}"
-    given = entry.get("data_files") or entry["path"]
+    given = entry.get("data_files") or entry.get("path")
     path = config.parent / str(given[0] if isinstance(given, list) else given)
     if isinstance(given, list) and len(given) > 1:
         raise FormatError(f"{at}: {len(given)} data_files. Allowed: one")

@@ -1,0 +1,40 @@
+"""Fuzz one reader in this process until the time is over or something is found.
+
+    python -m tests.fuzzing.one_reader pubmed 60 runs/fuzzing/pubmed
+
+atheris must see each module of ours as it is imported, so nothing of ours is imported above.
+"""
+
+import sys
+from pathlib import Path
+
+LONGEST_S = 10
+"""Of one input; more is a hang."""
+MEMORY_MIB = 2048
+
+
+def main(name: str, seconds: str, kept: Path) -> None:
+    """Never returns: libFuzzer ends the process."""
+    import atheris
+
+    with atheris.instrument_imports(include=["titer"]):  # not the libraries: ten times slower
+        from tests.fuzzing import targets
+        from titer import files
+
+        target = targets.all_targets()[name]
+        corpus = kept / "corpus"
+        corpus.mkdir(parents=True, exist_ok=True)
+        for seed in target.seeds:
+            (corpus / files.sha256_bytes(seed)[:16]).write_bytes(seed)
+            target(seed)
+        arguments = [
+            "titer", str(corpus), f"-max_total_time={seconds}", f"-timeout={LONGEST_S}",
+            f"-rss_limit_mb={MEMORY_MIB}", f"-max_len={targets.LONGEST_INPUT}", "-seed=1",
+            f"-artifact_prefix={kept}/",
+        ]  # fmt: skip
+        atheris.Setup(arguments, lambda data: target(data) and None)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,165 @@
+"""`titer status`, and `titer` alone: what ran, what is stale, the last verdict, what to do next."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ORDER = (
+    "download_model", "benchmark_base", "fetch_papers", "train_qlora", "benchmark_qlora",
+    "train_full", "benchmark_full", "score",
+)  # fmt: skip
+RUNNING = re.compile(r"\(PID (\d+)\)")
+"""How DVC names who holds its lock."""
+ABSENT = ("deleted", "not in cache")
+"""What DVC says of a file that this folder lacks, as all outputs are lacking in a new clone."""
+NOT_HERE = "of its files are not here"
+SHOWN = 3
+"""Changes named per stage; of more, the number is told."""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "status",
+        help="what ran, what is stale, the last verdict and the next command",
+        description="Ask DVC what an edit reached, and say what to run next; changes nothing. "
+        "`titer` alone does the same. Example: titer status",
+    )
+    parser.set_defaults(run=show)
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Print where one stands.
+
+    Raises:
+        ConfigError: params.yaml or conf/ holds a mistake.
+        DataError: DVC cannot say.
+    """
+    from titer import __version__, runner
+
+    choices, values = runner.load_params()
+    chosen = " · ".join(f"{group} {name}" for group, name in choices.items())
+    print(f"Titer {__version__}: {chosen} · seed {values['seed']}\n")
+    changed = _changed(runner.ROOT)
+    if isinstance(changed, str):
+        print(f"A run is under way: {changed}. Its stages cannot be asked before it ends.\n")
+    else:
+        recorded = _recorded(runner.ROOT)
+        for name in ORDER:
+            print(f"  {name:<16} {state(name in recorded, changed.get(name, ()))}")
+        print()
+    for line in _verdicts(runner.ROOT):
+        print(textwrap.fill(line, 100, subsequent_indent="  "))
+    print(f"\nNext: {_next(runner.ROOT, changed)}")
+
+
+def state(ran: bool, changes: Sequence[Any]) -> str:
+    """One stage in words: done, stale and why, or never ran.
+
+    Args:
+        ran: dvc.lock holds it.
+        changes: of `dvc status --json`, of this stage.
+    """
+    if not ran:
+        return "never ran"
+    why = list(reasons(changes))
+    if not why:
+        return "done"
+    if why[0].endswith(NOT_HERE):  # and nothing else: they come last
+        return f"ran, but {why[0]}"
+    more = f" and {len(why) - SHOWN} more" if len(why) > SHOWN else ""
+    return f"stale: {', '.join(why[:SHOWN])}{more}"
+
+
+def reasons(changes: Iterable[Any]) -> Iterable[str]:
+    """Each change that DVC names, in words: settings first, then files; absent files last."""
+    absent = 0
+    files: list[str] = []
+    for change in changes:
+        if isinstance(change, str):
+            yield change
+            continue
+        for path, what in (entry for part in change.values() for entry in part.items()):
+            if isinstance(what, Mapping):  # the keys of a file of settings
+                yield from (f"{key} {word}" for key, word in what.items())
+            elif what in ABSENT:
+                absent += 1
+            else:
+                files.append(f"{path} {what}")
+    yield from files
+    if absent:
+        yield f"{absent} {NOT_HERE}"
+
+
+def _changed(root: Path) -> dict[str, Any] | str:
+    """What DVC finds changed, by stage; a text where another process holds its lock."""
+    from titer.errors import DataError
+
+    place = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["dvc", "status", "--json"], cwd=root, env=place, capture_output=True, text=True
+    )
+    if done.returncode == 0:
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+    holder = RUNNING.search(done.stderr)
+    if holder or "Unable to acquire lock" in done.stderr:
+        return f"process {holder[1]}" if holder else "another DVC command"
+    said = " ".join(done.stderr.split())
+    raise DataError(f"dvc status, in {root}: {said}. `titer doctor` finds what DVC cannot mend")
+
+
+def _recorded(root: Path) -> set[str]:
+    """Stages that dvc.lock holds."""
+    import yaml
+
+    lock = root / "dvc.lock"
+    if not lock.is_file():
+        return set()
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    content = yaml.load(lock.read_text(encoding="utf-8"), loader)
+    return set((content or {}).get("stages", {}))
+
+
+def _verdicts(root: Path) -> list[str]:
+    """The last verdicts in the words of the report, or that there is none."""
+    from titer import files
+    from titer.report import verdicts
+
+    path = root / "results" / "stats.json"
+    if not path.is_file():
+        return ["No verdict yet: results/stats.json is not there."]
+    return [
+        f"{one['name']}: {one['word']}. {' '.join(one['lines'])}"
+        for one in verdicts.of(files.read_json(path))
+    ]
+
+
+def _next(root: Path, changed: dict[str, Any] | str) -> str:
+    """The next sensible command, and what it is for."""
+    if isinstance(changed, str):
+        return "wait for it; its progress is where it was started"
+    if not (root / "dvc.lock").is_file() or changed:
+        return "titer check && dvc repro"
+    if _uncommitted(root):
+        return 'git add -A && git commit -m "what was tried"    (keeps this result comparable)'
+    return (
+        "open reports/report.html; edit params.yaml and run dvc repro; "
+        "or keep this one: titer model register --help"
+    )
+
+
+def _uncommitted(root: Path) -> bool:
+    """Whether results stand in the folder that no commit holds; false where git cannot say."""
+    done = subprocess.run(
+        ["git", "status", "--porcelain", "--", "dvc.lock", "results", "reports"],
+        cwd=root, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode == 0 and bool(done.stdout.strip())
