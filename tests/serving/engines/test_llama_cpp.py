@@ -127,7 +127,7 @@ def test_close_finishes_what_was_asked_and_ends_the_processes(
 
 
 def test_nobody_without_the_key_is_answered(engine: LlamaCpp) -> None:
-    address = engine._children[BASE].remote._address
+    address, _ = engine.address(BASE)
     said = requests.post(f"{address}/completion", json={"prompt": [5], "n_predict": 1}, timeout=10)
     assert said.status_code == 401
 

@@ -30,8 +30,8 @@ def server(models: asking.Models, ggufs: dict[str, Gguf]) -> Iterator[LlamaCpp]:
 
 def beside(models: asking.Models, server: LlamaCpp) -> Vllm:
     """An engine that asks llama.cpp's own OpenAI address."""
-    remote = server._children[FULL].remote
-    return Vllm(models.servables()[3:], Address(f"{remote._address}/v1", remote._key))
+    address, key = server.address(FULL)
+    return Vllm(models.servables()[3:], Address(f"{address}/v1", key))
 
 
 def test_answers_of_an_openai_style_server_are_those_of_the_evaluation(

@@ -107,6 +107,11 @@ class LlamaCpp:
         """Names whose process is alive."""
         return frozenset(name for name, child in self._children.items() if child.is_up())
 
+    def address(self, name: str) -> tuple[str, str]:
+        """Where a model's server listens on this machine, and its key; for measurements."""
+        remote = self._children[name].remote
+        return remote.address, remote.key or ""
+
     def waiting(self) -> int:
         """Requests under way."""
         return sum(child.remote.waiting for child in set(self._children.values()))

@@ -35,8 +35,8 @@ class Remote:
             silence_s: longest time without an event.
         """
         self.name = name
-        self._address = address.rstrip("/")
-        self._key = key
+        self.address = address.rstrip("/")
+        self.key = key
         self._n_asked = n_asked
         self._silence_s = silence_s
         self._client: Any = None
@@ -64,9 +64,7 @@ class Remote:
 
         with self._under_way():
             try:
-                async with self._opened().stream(
-                    "POST", f"{self._address}{path}", json=body
-                ) as got:
+                async with self._opened().stream("POST", f"{self.address}{path}", json=body) as got:
                     if got.status_code != 200:
                         self._refuse(got.status_code, (await got.aread()).decode(errors="replace"))
                     async for line in got.aiter_lines():
@@ -106,7 +104,7 @@ class Remote:
         if self._client is None:
             # neither a proxy nor a .netrc of the environment decides where the key goes
             self._client = httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+                headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
                 timeout=httpx.Timeout(self._silence_s, connect=CONNECT_S),
                 limits=httpx.Limits(max_connections=None),
                 trust_env=False,
@@ -138,4 +136,4 @@ class Remote:
     def _said(self, text: str) -> str:
         """One line of the server's own words, without the key."""
         line = " ".join(text.split())
-        return (line.replace(self._key, "***") if self._key else line)[:IN_ANSWER]
+        return (line.replace(self.key, "***") if self.key else line)[:IN_ANSWER]
