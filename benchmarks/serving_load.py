@@ -21,6 +21,8 @@ class Load:
     texts: list[str]
     """In the order of the questions."""
     n_tokens: int
+    cpu_s: float | None = None
+    """That the server used, where it is a process of its own."""
 
     @property
     def requests_per_s(self) -> float:
@@ -39,9 +41,12 @@ class Load:
 
     def words(self) -> str:
         """Rate and latencies for a table."""
+        cpu = (
+            "" if self.cpu_s is None else f", {1000 * self.cpu_s / len(self.texts):.0f} ms CPU each"
+        )
         return (
             f"{self.requests_per_s:.1f} answers/s, {self.tokens_per_s:.0f} tokens/s, p50 "
-            f"{self.percentile_ms(0.5):.0f} ms, p99 {self.percentile_ms(0.99):.0f} ms"
+            f"{self.percentile_ms(0.5):.0f} ms, p99 {self.percentile_ms(0.99):.0f} ms{cpu}"
         )
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,16 @@ class Server:
     """Up to and with /v1."""
     model: str
     key: str | None = None
+    pid: int | None = None
+    """Of the server's process."""
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the server and its children have used."""
+        import psutil
+
+        top = psutil.Process(self.pid)
+        times = [one.cpu_times() for one in (top, *top.children(recursive=True))]
+        return sum(one.user + one.system for one in times)
 
     async def load(self, questions: Sequence[str], n_clients: int) -> Load:
         """Ask it over HTTP."""
@@ -60,7 +70,9 @@ class Server:
                 return text, int(value["usage"]["completion_tokens"])
 
             await answer(questions[0])  # the model is loaded with its first request
-            return await serving_load.run(questions, answer, n_clients=n_clients)
+            before = self.cpu_s()
+            load = await serving_load.run(questions, answer, n_clients=n_clients)
+            return replace(load, cpu_s=self.cpu_s() - before)
 
 
 @contextmanager
@@ -71,8 +83,8 @@ def gateway(home: Path) -> Iterator[Server]:
     _, key = keys.add(home / keys.FILE, "benchmark", [keys.ALL])
     port = _free_port()
     command = [sys.executable, "-m", "benchmarks.serving_servers", str(home), str(port)]
-    with _running(command, f"http://127.0.0.1:{port}/health", {}):
-        yield Server(f"http://127.0.0.1:{port}/v1", BASE, key)
+    with _running(command, f"http://127.0.0.1:{port}/health", {}) as pid:
+        yield Server(f"http://127.0.0.1:{port}/v1", BASE, key, pid)
 
 
 @contextmanager
@@ -85,8 +97,8 @@ def transformers_serve(folder: Path, *options: str) -> Iterator[Server]:
     ]  # fmt: skip
     beside = os.environ.get("TITER_TRANSFORMERS_SERVING")
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), beside)))
-    with _running(command, f"http://127.0.0.1:{port}/health", {"PYTHONPATH": path}):
-        yield Server(f"http://127.0.0.1:{port}/v1", str(folder))
+    with _running(command, f"http://127.0.0.1:{port}/health", {"PYTHONPATH": path}) as pid:
+        yield Server(f"http://127.0.0.1:{port}/v1", str(folder), None, pid)
 
 
 @contextmanager
@@ -99,17 +111,17 @@ def llama_cpp(folder: Path, home: Path, *, n_rows: int) -> Iterator[Server]:
     one = serving_world.World(folder.parent, [], home).servable(FULL)
     engine = LlamaCpp(
         [one], {FULL: Gguf(path)},
-        limits=LlamaLimits(n_rows=n_rows, context=512, n_threads=os.cpu_count() or 1),
+        limits=LlamaLimits(n_rows=n_rows, context=512),
     )  # fmt: skip
     try:
         address, key = engine.address(FULL)
-        yield Server(f"{address}/v1", FULL, key)
+        yield Server(f"{address}/v1", FULL, key, engine._children[FULL].process.pid)
     finally:
         asyncio.run(engine.close())
 
 
 @contextmanager
-def _running(command: Sequence[str], health: str, environment: dict[str, str]) -> Iterator[None]:
+def _running(command: Sequence[str], health: str, environment: dict[str, str]) -> Iterator[int]:
     import requests
 
     with subprocess.Popen(
@@ -122,7 +134,7 @@ def _running(command: Sequence[str], health: str, environment: dict[str, str]) -
                 if process.poll() is not None or time.monotonic() > until:
                     raise Unavailable(f"{' '.join(command[:4])}: did not start")
                 time.sleep(0.2)
-            yield
+            yield process.pid
         finally:
             process.terminate()
             try:
@@ -153,8 +165,6 @@ def serve_gateway(home: Path, port: int) -> None:
 
 def application(home: Path) -> tuple[Any, InProcess]:
     """The gateway of `serve_gateway`, and its engine."""
-    from dataclasses import replace
-
     from titer.serving.app import create_app
     from titer.serving.catalogue import Catalogue, Offer
     from titer.serving.limits import Limits

@@ -1,6 +1,7 @@
 """GGUF files in the real llama.cpp: answers as evaluated, and what a kill leaves."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.serving.engines.asking import FIRST, FULL, QUESTIONS, SECOND, all_ans
 from titer.errors import ConfigError, LoadError, RateLimited, Unavailable
 from titer.export import gguf_model
 from titer.serving.engine import BASE
+from titer.serving.engines import remote
 from titer.serving.engines.llama_cpp import Gguf, LlamaCpp, LlamaLimits
 
 NAMES = (BASE, FIRST, SECOND, FULL)
@@ -69,10 +71,43 @@ def test_a_kill_in_mid_answer_is_unavailable_and_takes_no_other_model_along(
         asyncio.run(kill())
     assert engine.models() == {FULL}
     assert engine.waiting() == 0
-    with pytest.raises(Unavailable):
-        asyncio.run(asking.answered(engine, ask(BASE, "Why?")))
     text, _ = asyncio.run(asking.answered(engine, ask(FULL, "Why?")))
     assert text == asking.evaluated(models.servables()[3], ["Why?"])[0][0]
+
+
+def test_a_killed_process_is_started_again_with_its_adapters(
+    models: asking.Models, ggufs: dict[str, Gguf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PAUSE_S", 0.2)
+    engine = start(models, {name: ggufs[name] for name in (BASE, FIRST, SECOND)})
+
+    async def scene() -> list[Any]:
+        engine._children[BASE].process.kill()
+        engine._children[BASE].process.wait()
+        asks = [ask(name, QUESTIONS[0]) for name in (SECOND, FIRST, BASE)]
+        return await all_answered(engine, asks)
+
+    texts = [text for text, _ in asyncio.run(asking.finished(engine, scene()))]
+    wanted = [asking.evaluated(one, QUESTIONS[:1])[0][0] for one in models.servables()[2::-1]]
+    assert [text.rstrip("\ufffd") for text in texts] == [text.rstrip("\ufffd") for text in wanted]
+
+
+def test_a_process_that_cannot_start_again_is_unavailable(
+    models: asking.Models, ggufs: dict[str, Gguf], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.gguf"
+    shutil.copyfile(ggufs[BASE].model, own)
+    engine = start(models, {BASE: Gguf(own)})
+
+    async def scene() -> None:
+        own.unlink()
+        engine._children[BASE].process.kill()
+        engine._children[BASE].process.wait()
+        with pytest.raises(Unavailable, match=r"own\.gguf: llama\.cpp does not load it"):
+            await asking.answered(engine, ask(BASE, "Why?"))
+        assert engine.models() == frozenset()
+
+    asyncio.run(asking.finished(engine, scene()))
 
 
 def test_a_closed_iterator_frees_the_only_row(
@@ -122,7 +157,6 @@ def test_close_finishes_what_was_asked_and_ends_the_processes(
     found = asyncio.run(close_early())
     wanted = asking.evaluated(models.servables()[1], QUESTIONS)
     assert [text for text, _ in found] == [text for text, _ in wanted]
-    assert engine.models() == frozenset()
     assert {child.process.returncode for child in engine._children.values()} == {0}
 
 

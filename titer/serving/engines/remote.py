@@ -40,7 +40,7 @@ class Remote:
         self._n_asked = n_asked
         self._silence_s = silence_s
         self._client: Any = None
-        self._is_closing = False
+        self.is_closing = False
         self._gone_until = 0.0
         self.waiting = 0
         """Requests under way."""
@@ -48,7 +48,11 @@ class Remote:
     @property
     def is_up(self) -> bool:
         """Whether it answered when it was last asked, or may be tried again."""
-        return not self._is_closing and time.monotonic() >= self._gone_until
+        return not self.is_closing and time.monotonic() >= self._gone_until
+
+    def pause(self) -> None:
+        """Count as gone for a while."""
+        self._gone_until = time.monotonic() + PAUSE_S
 
     async def events(
         self, path: str, body: Mapping[str, Any]
@@ -72,7 +76,7 @@ class Remote:
                         if event is not None:
                             yield event
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                self._gone_until = time.monotonic() + PAUSE_S
+                self.pause()
                 what = type(error).__name__
                 raise Unavailable(f"{self.name}: gives no answer ({what}). Ask again") from None
 
@@ -80,7 +84,7 @@ class Remote:
         """Refuse what comes, wait for what is under way and close the connections."""
         import asyncio
 
-        self._is_closing = True
+        self.is_closing = True
         while self.waiting:
             await asyncio.sleep(0.02)
         if self._client is not None:
@@ -88,7 +92,7 @@ class Remote:
 
     @contextmanager
     def _under_way(self) -> Any:
-        if self._is_closing:
+        if self.is_closing:
             raise Unavailable(f"{self.name}: is being shut down. Ask again later")
         if self.waiting >= self._n_asked:
             raise RateLimited(f"{self.name}: {self.waiting} requests wait already. Ask again later")
