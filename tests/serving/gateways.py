@@ -17,6 +17,7 @@ from titer.serving.engine import BASE, Engine
 from titer.serving.limits import Limits
 
 LUPUS, CHEMISTRY, BIOLOGY = "lupus", "chemistry", "biology"
+ROOT = Path(__file__).resolve().parents[2]
 DOMAINS = (LUPUS, CHEMISTRY, BIOLOGY)
 ACTIVE = {
     LUPUS: "lupus-qlora@v1.0.0",

@@ -10,6 +10,7 @@ titer papers why pmid:12345678                   from a training row to its raw 
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
 titer model register autoimmune-qlora            a judged fine-tune as a version
+titer serve --workspace                          answer over HTTP, for those with a key
 """
 
 import argparse
@@ -24,11 +25,13 @@ from titer.cli import (
     data,
     domain,
     export,
+    keys,
     model,
     papers,
     pin,
     preflight,
     report,
+    serve,
     status,
     study,
     sweep,
@@ -52,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(run=status.show)
     nouns = (
         status, check, pin, domain, data, preflight, papers, conversations, benchmark, model,
-        export, sweep, study, report,
+        export, serve, keys, sweep, study, report,
     )  # fmt: skip
     for noun in nouns:
         noun.add(commands)

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 UNAUDITED = frozenset({"/health", "/metrics"})
 """Asked every few seconds by machines, and telling nothing of anyone."""
 
+CLIENT_GONE = 499
+"""Status of a request whose client went before the reply: sent to nobody, for the log alone."""
+
 
 class Gate:
     """The outermost ASGI application."""
@@ -48,7 +51,7 @@ class Gate:
             if audit is not None:
                 audit.make_room()
             body = await _read(scope, receive, self._limits)
-            await self._app(scope, _replayed(body, receive), reply.send)
+            await self._answer(scope, body, receive, reply)
         except DataError:
             logger.exception("the audit log cannot be written; nothing is answered")
             await reply.refuse(no_audit())
@@ -60,6 +63,22 @@ class Gate:
         finally:
             reply.close()
 
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive, reply: "_Reply") -> None:
+        """Let the application reply, unless its client goes before it has begun."""
+        gone = asyncio.ensure_future(_gone(receive))
+        work = asyncio.ensure_future(self._app(scope, _replayed(body, gone), reply.send))
+        try:
+            await asyncio.wait({gone, work}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and reply.give_up():
+                work.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await work
+            else:  # a stream sees for itself that its client has gone
+                await work
+        finally:
+            gone.cancel()
+            work.cancel()
+
 
 async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     """The whole body, which is small.
@@ -70,7 +89,9 @@ async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     too_long = Refusal(413, "body_too_large", f"the body has more than {limits.body_bytes} bytes")
     for name, value in scope["headers"]:
         # a length of more digits than the limit has is longer than it, and int() has bounds too
-        if name == b"content-length" and (len(value) > 18 or int(value) > limits.body_bytes):
+        if name == b"content-length" and (
+            len(value) > 18 or not value.isdigit() or int(value) > limits.body_bytes
+        ):
             raise too_long
     body = bytearray()
     try:
@@ -89,16 +110,23 @@ async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
         raise Refusal(408, "body_too_slow", text) from None
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body once, then whatever else comes."""
+async def _gone(receive: Receive) -> None:
+    """Wait until the client goes, or has its reply."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _replayed(body: bytes, gone: asyncio.Future[None]) -> Receive:
+    """The body once, then that the client has gone."""
     given = False
 
     async def again() -> Message:
         nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        await asyncio.shield(gone)
+        return {"type": "http.disconnect"}
 
     return again
 
@@ -143,6 +171,14 @@ class _Reply:
             await self._send(self._held)
             self._held = None
         await self._send(message)
+
+    def give_up(self) -> bool:
+        """Whether nothing was sent, so that the work may end; noted as 499 (nginx)."""
+        if self._is_begun or self._is_refused:
+            return False
+        self._entry.status, self._entry.outcome = CLIENT_GONE, "client_gone"
+        self._is_refused = True
+        return True
 
     async def refuse(self, refusal: Refusal) -> None:
         """Reply in place of the application, where no reply has begun."""
