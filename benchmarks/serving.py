@@ -2,15 +2,17 @@
 
     python -m benchmarks.serving                              after `dvc repro`; about ten minutes
     python -m benchmarks.serving --out FILE.json              also keep the table
+    python -m benchmarks.serving --parts memory               some of it
 
 Needs the models of the default run. Greedy answers of 3 to 60 tokens, wall time, rounds alternate.
 """
 
+import argparse
 import asyncio
-import os
 import random
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +29,7 @@ from titer.serving.engine import Ask
 from titer.serving.engines.in_process import InProcess
 
 N_CLIENTS = 32
+N_QUESTIONS = 256
 N_ALONE, N_TOGETHER = 64, 512
 """Requests of a round with one client, and with all."""
 N_MIXED = 2_000
@@ -224,16 +227,32 @@ def beside(world: World, home: Path, n_rounds: int) -> Iterator[Gate]:
         yield Gate("S5", name, figure, "titer as fast at least" if is_peer else "reported", ok)
 
 
-def measure(folder: Path, n_rounds: int) -> Iterator[Gate]:
-    """All gates."""
-    world = serving_world.build(folder, 256)
-    print(f"  {len(os.sched_getaffinity(0))} cores", file=sys.stderr)
-    yield from throughput(world, n_rounds)
-    yield from isolation(world)
-    yield from memory(world)
-    yield from overhead(world, folder)
-    yield from beside(world, folder, n_rounds)
+PARTS: dict[str, Callable[[World, Path, int], Iterator[Gate]]] = {
+    "throughput": lambda world, _, n_rounds: throughput(world, n_rounds),
+    "isolation": lambda world, *_: isolation(world),
+    "memory": lambda world, *_: memory(world),
+    "overhead": lambda world, home, _: overhead(world, home),
+    "beside": beside,
+}
+
+
+def measure(parts: Sequence[str], folder: Path, n_rounds: int) -> Iterator[Gate]:
+    """The gates of the parts that are named."""
+    world = serving_world.build(folder, N_QUESTIONS)
+    for part in parts:
+        yield from PARTS[part](world, folder, n_rounds)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="also write the table as JSON")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        gates.report(measure(chosen.parts, Path(name), chosen.rounds), chosen.out)
 
 
 if __name__ == "__main__":
-    gates.main(__doc__.splitlines()[0], measure, rounds=3)
+    main()
