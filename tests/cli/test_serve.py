@@ -140,5 +140,13 @@ def test_nothing_to_serve_and_a_damaged_adapter_are_one_line(ran: Project) -> No
     assert "what was not evaluated is not served. Run: dvc repro" in done.err
 
 
+def test_a_gguf_of_no_model_is_one_line(ran: Project) -> None:
+    done = ran.titer("serve", "--workspace", "--engine", "llama_cpp", "--gguf", "bas=x.gguf")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "did you mean base" in done.err
+    done = ran.titer("serve", "--workspace", "--engine", "llama_cpp", "--gguf", "base=x.gguf")
+    assert "x.gguf: no such file" in done.err
+
+
 def _reason(text: str) -> str:
     return text.rpartition("safetensors: ")[2].rstrip("\n")

@@ -11,7 +11,6 @@ import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from tests.serving import gateways
@@ -21,7 +20,7 @@ from titer.serving.catalogue import Catalogue
 from titer.serving.engines.in_process import InProcess
 
 N_CASES = 3_000
-N_EACH = 450
+N_EACH = 340
 """Per endpoint with a body, right ones and as many wrong ones."""
 N_OPERATIONS = 9
 
@@ -49,7 +48,13 @@ def address(tmp_path: Path, served: Catalogue, engine: InProcess) -> Iterator[tu
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_no_request_of_a_client_is_a_failure_of_the_gateway(address: tuple[Opened, str]) -> None:
     gateway, url = address
-    schema = schemathesis.openapi.from_dict(httpx.get(f"{url}/openapi.json").json())
+    description = httpx.get(f"{url}/openapi.json").json()
+    parts = description["components"]["schemas"]
+    # names that are there, or every right request would end at a model that is not
+    parts["Completion"]["properties"]["model"] = {"enum": ["base", *gateways.DOMAINS]}
+    for name in ("Question", "Chat", "Query"):
+        parts[name]["properties"]["domain"] = {"enum": list(gateways.DOMAINS)}
+    schema = schemathesis.openapi.from_dict(description)
     operations = [one.ok() for one in schema.get_all_operations()]
     assert len(operations) == N_OPERATIONS
     counts: Counter[int] = Counter()
@@ -61,9 +66,8 @@ def test_no_request_of_a_client_is_a_failure_of_the_gateway(address: tuple[Opene
             max_examples=n, deadline=None, database=None, derandomize=True,
             phases=[Phase.generate], suppress_health_check=list(HealthCheck),
         )  # fmt: skip
-        @given(st.data())
-        def one(data: Any) -> None:
-            case = data.draw(operation.as_strategy(generation_mode=mode))
+        @given(operation.as_strategy(generation_mode=mode))
+        def one(case: Any) -> None:
             reply = case.call(base_url=url, headers=secret)
             counts[reply.status_code] += 1
             if reply.status_code >= 500:
@@ -80,5 +84,6 @@ def test_no_request_of_a_client_is_a_failure_of_the_gateway(address: tuple[Opene
     print(f"{counts.total():,} cases, {len(failures)} with 5xx; by status: {dict(counts)}")
     assert not failures, failures[:5]
     assert counts.total() >= N_CASES
+    assert counts[200] > N_CASES / 10
     n_lines = len((gateway.root / audit.FILE).read_text().splitlines())
     assert n_lines > 0

@@ -125,8 +125,8 @@ def test_activations_are_those_that_autograd_keeps(family: str, settings: SftSet
     assert expected == pytest.approx(counted_per_token(family, settings), rel=0.03)
 
 
-SIZES = [(192, 120), (320, 120), (512, 120)]
-"""Hidden size and words: models of 3, 8 and 20 million weights."""
+SIZES = [(192, 120), (384, 120), (512, 120)]
+"""Hidden size and words: models of 3, 11 and 19 million weights."""
 KINDS = ["full", "qlora", "qlora-dropout", "full-checkpointing", "qlora-padded"]
 
 

@@ -83,6 +83,8 @@ def serve(arguments: argparse.Namespace) -> None:
         workspace=choices["domain"] if arguments.workspace else None,
         also=dict.fromkeys([*arguments.versions, *tried]),
     )
+    if arguments.engine == "llama_cpp":
+        catalogue = _with_files(catalogue, arguments.gguf)
     engine = _engine(arguments, device, [offer.servable for offer in catalogue.offers.values()])
     dvc = str(Path(sys.executable).with_name("dvc"))
     app = create_app(
@@ -123,6 +125,26 @@ def _engine(
     names = dict(_pair("--vllm-name", text) for text in arguments.vllm_name)
     key = os.environ.get(VLLM_KEY, "").strip() or None
     return Vllm(servables, Address(arguments.url, key, names))
+
+
+def _with_files(catalogue: "Catalogue", settings: Sequence[str]) -> "Catalogue":
+    """The models that have a GGUF file; the others are named and not served."""
+    from titer.errors import ConfigError, did_you_mean
+    from titer.serving.engine import BASE
+
+    named = [_pair("--gguf", setting)[0] for setting in settings]
+    for name in named:
+        if name not in catalogue.offers:
+            raise ConfigError(
+                f"--gguf {name}: no such model{did_you_mean(name, catalogue.offers)}; "
+                f"there are {', '.join(catalogue.offers)}"
+            )
+    if BASE not in named:
+        raise ConfigError("--gguf: the base needs a file too: base=FILE. See: titer export gguf")
+    without = sorted(set(catalogue.offers) - set(named))
+    if without:
+        print(f"note: no GGUF file is named for {', '.join(without)}: not served")
+    return catalogue.only(named)
 
 
 def _gguf(settings: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Invariant: a client names an entry of this catalogue and nothing else; no name leads to a path.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from titer.serving.engine import BASE, Servable
@@ -72,3 +72,11 @@ class Catalogue:
 
     def _opens(self, key: Key, name: str) -> bool:
         return key.opens(name if name in self.domains else self.offers[name].servable.domain)
+
+    def only(self, names: Collection[str]) -> "Catalogue":
+        """What of it has one of these names; domains stay, and fall back to the base."""
+        return Catalogue(
+            {name: offer for name, offer in self.offers.items() if name in names},
+            {domain: name for domain, name in self.active.items() if name in names},
+            self.domains,
+        )

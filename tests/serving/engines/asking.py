@@ -1,10 +1,10 @@
 """What the tests of the engines share: models that differ visibly, and how they are asked."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.export import fine_tunes
 from titer.config import Device, Dtype, GenerationSettings, Think
@@ -12,6 +12,7 @@ from titer.modeling import chat_template, loading
 from titer.modeling.generation import Generated, generate
 from titer.serving.engine import BASE, Ask, Engine, Piece, Servable
 
+T = TypeVar("T")
 GREEDY = GenerationSettings(temperature=0.0, top_p=1.0, samples=1, max_new_tokens=24)
 FIRST, SECOND, FULL = "lupus-qlora@v1.0.0", "lupus-qlora@v2.0.0", "lupus-full@v1.0.0"
 QUESTIONS = (
@@ -57,6 +58,19 @@ def build(home: Path) -> Models:
     first = fine_tunes.adapter(base, home / "first")
     second = fine_tunes.adapter(base, home / "second", r=8)
     return Models(base, first, second, full)
+
+
+async def finished(engine: Engine, work: Awaitable[T]) -> T:
+    """What some work on an engine gives; the engine is closed after it."""
+    try:
+        return await work
+    finally:
+        await engine.close()
+
+
+def endless(model: str = BASE) -> Ask:
+    """A request whose answer takes long."""
+    return ask(model, "Why?", max_new_tokens=450, temperature=2.0)
 
 
 def ask(model: str, question: str, **settings: Any) -> Ask:

@@ -45,7 +45,7 @@ def test_greedy_answers_in_flight_are_those_of_the_evaluation(
     engine = InProcess(servables)
     wanted = {one.name: asking.evaluated(one, QUESTIONS) for one in servables}
     asks = [ask(name, text) for text in QUESTIONS for name in NAMES]
-    found = asyncio.run(_and_close(engine, all_answered(engine, asks)))
+    found = asyncio.run(asking.finished(engine, all_answered(engine, asks)))
     for one, (text, last) in zip(asks, found, strict=True):
         at = QUESTIONS.index(one.messages[0]["content"])
         expected, made = wanted[one.model][at]
@@ -63,7 +63,7 @@ def test_other_architectures_answer_as_evaluated(name: str, tmp_path: Path) -> N
     engine = InProcess([servable])
     questions = (*QUESTIONS, long)  # longer than Mistral's window of 64
     found = asyncio.run(
-        _and_close(engine, all_answered(engine, [ask(BASE, text) for text in questions]))
+        asking.finished(engine, all_answered(engine, [ask(BASE, text) for text in questions]))
     )
     assert [text for text, _ in found] == [
         text for text, _ in asking.evaluated(servable, questions)
@@ -137,7 +137,7 @@ def test_long_and_short_answers_share_few_slots(models: asking.Models) -> None:
         for n, text in enumerate(QUESTIONS)
         for name in NAMES[:3]
     ]
-    found = asyncio.run(_and_close(engine, all_answered(engine, asks)))
+    found = asyncio.run(asking.finished(engine, all_answered(engine, asks)))
     alone = InProcess(models.servables()[:3])
     for one, (text, last) in zip(asks, found, strict=True):
         assert (text, last) == asyncio.run(_whole(alone, one))
@@ -152,13 +152,13 @@ def test_a_closed_iterator_frees_its_slot(models: asking.Models) -> None:
     engine = InProcess(models.servables()[:1], limits=Limits(n_rows=1, n_queued=4))
 
     async def leave_early() -> tuple[int, str]:
-        async with aclosing(engine.answer(_endless())) as pieces:
+        async with aclosing(engine.answer(asking.endless())) as pieces:
             await anext(pieces)
             assert engine.waiting() == 1
         text, _ = await asyncio.wait_for(asking.answered(engine, ask(BASE, QUESTIONS[0])), 30)
         return engine.waiting(), text
 
-    waiting, text = asyncio.run(_and_close(engine, leave_early()))
+    waiting, text = asyncio.run(asking.finished(engine, leave_early()))
     assert waiting == 0
     assert text == asking.evaluated(models.servables()[0], QUESTIONS[:1])[0][0]
 
@@ -167,10 +167,10 @@ def test_a_cancelled_task_leaves_the_queue(models: asking.Models) -> None:
     engine = InProcess(models.servables()[:1], limits=Limits(n_rows=1, n_queued=1))
 
     async def cancel() -> int:
-        running = asyncio.create_task(asking.answered(engine, _endless()))
+        running = asyncio.create_task(asking.answered(engine, asking.endless()))
         await _until(lambda: engine.waiting() == 1)
         await asyncio.sleep(0.1)
-        queued = asyncio.create_task(asking.answered(engine, _endless()))
+        queued = asyncio.create_task(asking.answered(engine, asking.endless()))
         await _until(lambda: engine.waiting() == 2)
         for task in (running, queued):
             task.cancel()
@@ -178,7 +178,7 @@ def test_a_cancelled_task_leaves_the_queue(models: asking.Models) -> None:
         await asyncio.wait_for(asking.answered(engine, ask(BASE, "Why?")), 30)
         return engine.waiting()
 
-    assert asyncio.run(_and_close(engine, cancel())) == 0
+    assert asyncio.run(asking.finished(engine, cancel())) == 0
 
 
 def test_a_full_queue_refuses_and_recovers(models: asking.Models) -> None:
@@ -191,7 +191,7 @@ def test_a_full_queue_refuses_and_recovers(models: asking.Models) -> None:
         )
         return tried, (await asking.answered(engine, ask(BASE, "Why?")))[0]
 
-    tried, after = asyncio.run(_and_close(engine, flood()))
+    tried, after = asyncio.run(asking.finished(engine, flood()))
     refused = [one for one in tried if isinstance(one, BaseException)]
     assert {type(one) for one in refused} == {RateLimited}
     assert str(refused[0]) == "base: 5 requests wait already. Ask again later"
@@ -238,26 +238,24 @@ def test_close_finishes_what_was_asked_and_refuses_what_comes(models: asking.Mod
     assert engine.models() == frozenset()
 
 
-def test_a_failing_step_fails_its_requests_and_no_others(
-    models: asking.Models, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_step_fails_its_requests_and_no_others(models: asking.Models) -> None:
     engine = InProcess(models.servables())
-    worker = engine._workers[BASE]
+    weights = engine._workers[BASE]._model.model
 
     def out_of_memory(*_: Any) -> Any:
         raise RuntimeError("not enough memory: you tried to allocate 8 bytes\nmore")
 
     async def scene() -> tuple[Any, str, str]:
-        with monkeypatch.context() as patch:
-            patch.setattr(worker._stepper, "step", out_of_memory)
-            both = await asyncio.gather(
-                asking.answered(engine, ask(FIRST, "Why?")),
-                asking.answered(engine, ask(FULL, "Why?")),
-                return_exceptions=True,
-            )
+        fault = weights.register_forward_pre_hook(out_of_memory)
+        both = await asyncio.gather(
+            asking.answered(engine, ask(FIRST, "Why?")),
+            asking.answered(engine, ask(FULL, "Why?")),
+            return_exceptions=True,
+        )
+        fault.remove()
         return both[0], both[1][0], (await asking.answered(engine, ask(FIRST, "Why?")))[0]  # type: ignore[index]
 
-    failed, other, after = asyncio.run(_and_close(engine, scene()))
+    failed, other, after = asyncio.run(asking.finished(engine, scene()))
     assert isinstance(failed, Unavailable)
     assert "failed in mid-answer: not enough memory" in str(failed)
     servables = {one.name: one for one in models.servables()}
@@ -294,18 +292,7 @@ def _wider(adapter: Path, out: Path) -> Path:
     return out
 
 
-def _endless() -> Any:
-    return ask(BASE, "Why?", max_new_tokens=450, temperature=2.0)
-
-
 async def _until(holds: Any) -> None:
     async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.005)
-
-
-async def _and_close(engine: InProcess, work: Any) -> Any:
-    try:
-        return await work
-    finally:
-        await engine.close()

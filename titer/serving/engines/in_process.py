@@ -28,7 +28,7 @@ class Limits:
     n_rows: int = 32
     """Answers in one step at most."""
     n_queued: int = 128
-    """Requests beside those that wait for a slot at most."""
+    """Requests that wait beside those in a slot, at most."""
     n_tokens: int = 65_536
     """Tokens of prompts and answers kept for all rows together."""
 

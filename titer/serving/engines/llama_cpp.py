@@ -4,11 +4,14 @@ Invariant: a prompt goes as token ids from our own template; each request names 
 adapter, 1 for its own and 0 for the others.
 """
 
+import asyncio
 import json
+import logging
 import os
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from titer.errors import ConfigError, LoadError, Unavailable
 from titer.serving.engine import Ask, Piece, Servable
 from titer.serving.engines.prompts import Prompts
 from titer.serving.engines.remote import Remote
+
+logger = logging.getLogger(__name__)
 
 FINISHED = {"eos": "stop", "limit": "length"}
 ENDING_S = 5.0
@@ -104,8 +109,13 @@ class LlamaCpp:
             ]
 
     def models(self) -> frozenset[str]:
-        """Names whose process is alive."""
-        return frozenset(name for name, child in self._children.items() if child.is_up())
+        """Names whose process answered when it was last asked, or may be tried again."""
+        return frozenset(name for name, child in self._children.items() if child.remote.is_up)
+
+    def address(self, name: str) -> tuple[str, str]:
+        """Where a model's server listens on this machine, and its key; for measurements."""
+        remote = self._children[name].remote
+        return remote.address, remote.key or ""
 
     def waiting(self) -> int:
         """Requests under way."""
@@ -119,7 +129,7 @@ class LlamaCpp:
                 no room.
         """
         prompt = await self._prompts.prompt(ask)
-        remote = self._children[ask.model].remote
+        remote = await self._children[ask.model].ready()
         body = {
             "prompt": prompt.ids,
             "n_predict": prompt.max_new_tokens,
@@ -162,13 +172,14 @@ PLAIN: Mapping[str, Any] = {
 
 
 class _Child:
-    """The process of one GGUF model."""
+    """The process of one GGUF model; one that died is started again by the next request."""
 
     def __init__(
         self, model: Path, adapters: Sequence[Path], context: int, limits: LlamaLimits
     ) -> None:
+        self._model = model
         key = secrets.token_urlsafe(32)  # other users of this machine are not to ask it
-        settings = {
+        self._settings = {
             "model": str(model),
             "adapters": [str(one) for one in adapters],
             "context": context,
@@ -177,39 +188,77 @@ class _Child:
             "n_gpu_layers": limits.n_gpu_layers,
             "key": key,
         }
-        self.process = subprocess.Popen(
+        self._starting = threading.Lock()
+        self.process, address = self._started()
+        self.remote = Remote(
+            "llama.cpp", address, key, n_asked=limits.n_asked, silence_s=limits.silence_s
+        )
+
+    def _started(self) -> tuple[subprocess.Popen[str], str]:
+        """The process and its address.
+
+        Raises:
+            LoadError: llama.cpp does not take the files.
+        """
+        process = subprocess.Popen(
             [sys.executable, "-m", "titer.serving.engines.llama_cpp_child"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        said = self._said(json.dumps(settings))
+        said = _said(process, json.dumps(self._settings))
         if "address" not in said:
-            self.end()
-            reason = said.get("error", f"its process ended with {self.process.returncode}")
-            raise LoadError(f"{model}: llama.cpp does not load it: {reason}")
-        self.remote = Remote(
-            "llama.cpp", said["address"], key, n_asked=limits.n_asked, silence_s=limits.silence_s
-        )
+            _end(process)
+            reason = said.get("error", f"its process ended with {process.returncode}")
+            raise LoadError(f"{self._model}: llama.cpp does not load it: {reason}")
+        return process, said["address"]
 
-    def _said(self, settings: str) -> dict[str, str]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        try:
-            self.process.stdin.write(f"{settings}\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            return {}
-        line = self.process.stdout.readline()
-        said: dict[str, str] = json.loads(line) if line else {}
-        return said
+    async def ready(self) -> Remote:
+        """The server, started again where its process is gone.
 
-    def is_up(self) -> bool:
-        """Whether the process runs and answers."""
-        return self.process.poll() is None and self.remote.is_up
+        Raises:
+            Unavailable: it cannot be started, or is being shut down.
+        """
+        if self.process.poll() is not None:
+            await asyncio.to_thread(self._start_again)
+        return self.remote
+
+    def _start_again(self) -> None:
+        with self._starting:
+            code = self.process.poll()
+            if code is None or self.remote.is_closing:
+                return
+            logger.warning("%s: llama.cpp ended with %s and is started again", self._model, code)
+            _end(self.process)
+            try:
+                self.process, self.remote.address = self._started()
+            except LoadError as error:
+                self.remote.pause()
+                raise Unavailable(f"{error}. Ask again later") from None
 
     def end(self) -> None:
         """End the process."""
-        try:
-            self.process.communicate(timeout=ENDING_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
+        _end(self.process)
+
+
+def _said(process: subprocess.Popen[str], settings: str) -> dict[str, str]:
+    """What a new process answers to its settings; nothing where it ended."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(f"{settings}\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return {}
+    line = process.stdout.readline()
+    said: dict[str, str] = json.loads(line) if line else {}
+    return said
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let a process end by closing its input, or kill it; a second time does nothing."""
+    if process.stdin is None or process.stdin.closed:
+        return
+    try:
+        process.communicate(timeout=ENDING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()

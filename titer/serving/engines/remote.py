@@ -35,12 +35,12 @@ class Remote:
             silence_s: longest time without an event.
         """
         self.name = name
-        self._address = address.rstrip("/")
-        self._key = key
+        self.address = address.rstrip("/")
+        self.key = key
         self._n_asked = n_asked
         self._silence_s = silence_s
         self._client: Any = None
-        self._is_closing = False
+        self.is_closing = False
         self._gone_until = 0.0
         self.waiting = 0
         """Requests under way."""
@@ -48,7 +48,11 @@ class Remote:
     @property
     def is_up(self) -> bool:
         """Whether it answered when it was last asked, or may be tried again."""
-        return not self._is_closing and time.monotonic() >= self._gone_until
+        return not self.is_closing and time.monotonic() >= self._gone_until
+
+    def pause(self) -> None:
+        """Count as gone for a while."""
+        self._gone_until = time.monotonic() + PAUSE_S
 
     async def events(
         self, path: str, body: Mapping[str, Any]
@@ -64,9 +68,7 @@ class Remote:
 
         with self._under_way():
             try:
-                async with self._opened().stream(
-                    "POST", f"{self._address}{path}", json=body
-                ) as got:
+                async with self._opened().stream("POST", f"{self.address}{path}", json=body) as got:
                     if got.status_code != 200:
                         self._refuse(got.status_code, (await got.aread()).decode(errors="replace"))
                     async for line in got.aiter_lines():
@@ -74,7 +76,7 @@ class Remote:
                         if event is not None:
                             yield event
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                self._gone_until = time.monotonic() + PAUSE_S
+                self.pause()
                 what = type(error).__name__
                 raise Unavailable(f"{self.name}: gives no answer ({what}). Ask again") from None
 
@@ -82,7 +84,7 @@ class Remote:
         """Refuse what comes, wait for what is under way and close the connections."""
         import asyncio
 
-        self._is_closing = True
+        self.is_closing = True
         while self.waiting:
             await asyncio.sleep(0.02)
         if self._client is not None:
@@ -90,7 +92,7 @@ class Remote:
 
     @contextmanager
     def _under_way(self) -> Any:
-        if self._is_closing:
+        if self.is_closing:
             raise Unavailable(f"{self.name}: is being shut down. Ask again later")
         if self.waiting >= self._n_asked:
             raise RateLimited(f"{self.name}: {self.waiting} requests wait already. Ask again later")
@@ -106,7 +108,7 @@ class Remote:
         if self._client is None:
             # neither a proxy nor a .netrc of the environment decides where the key goes
             self._client = httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+                headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
                 timeout=httpx.Timeout(self._silence_s, connect=CONNECT_S),
                 limits=httpx.Limits(max_connections=None),
                 trust_env=False,
@@ -138,4 +140,4 @@ class Remote:
     def _said(self, text: str) -> str:
         """One line of the server's own words, without the key."""
         line = " ".join(text.split())
-        return (line.replace(self._key, "***") if self._key else line)[:IN_ANSWER]
+        return (line.replace(self.key, "***") if self.key else line)[:IN_ANSWER]
