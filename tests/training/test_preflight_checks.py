@@ -248,7 +248,7 @@ SCARCE = room.margin(Device.cpu) - 0.05
     ("settings", "share", "cure"),
     [
         pytest.param(FULL, 0.1, "a smaller model, a larger GPU .hardware=...", id="weights alone"),
-        pytest.param(FULL, SCARCE, "hardware.checkpointing: true, or lower hardware.micro", id="cpu"),
+        pytest.param(FULL, SCARCE, "hardware.checkpointing: true, or lower hardware", id="cpu"),
         pytest.param(
             replace(FULL, checkpointing=True),
             SCARCE,
