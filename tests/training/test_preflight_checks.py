@@ -240,14 +240,18 @@ def report(base: Path, tmp_path: Path, settings: SftSettings, there: room.There)
     return preflight.inspect(tokenizer, [rows], settings, base=base, out=tmp_path, there=there)
 
 
+SCARCE = room.margin(Device.cpu) - 0.05
+"""Share of the forecast that is there: a little less than preflight wants."""
+
+
 @pytest.mark.parametrize(
     ("settings", "share", "cure"),
     [
         pytest.param(FULL, 0.1, "a smaller model, a larger GPU .hardware=...", id="weights alone"),
-        pytest.param(FULL, 1.9, "hardware.checkpointing: true, or lower hardware.micro", id="cpu"),
+        pytest.param(FULL, SCARCE, "hardware.checkpointing: true, or lower hardware", id="cpu"),
         pytest.param(
             replace(FULL, checkpointing=True),
-            1.9,
+            SCARCE,
             r"lower hardware.micro_batch_tokens .now up to [\d,]+ in one pass", id="recomputed",
         ),
         pytest.param(replace(FULL, device=Device.cuda), 0.1, ".*a larger GPU", id="small GPU"),
