@@ -25,10 +25,11 @@ MAY_IMPORT = {
     "export": {"modeling", "examples", "evaluation"},
     "conversations": set(),
     "registry": {"evaluation"},
+    "repair": set(),
     "serving": {"modeling", "registry", "conversations"},
     "cli": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",
-        "export", "conversations", "registry", "serving",
+        "export", "conversations", "registry", "repair", "serving",
     },
     "stages": {
         "runner", "literature", "examples", "modeling", "training", "evaluation", "report",

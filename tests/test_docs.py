@@ -1,12 +1,15 @@
 """The documentation runs: each command is parsed by what would run it, each path exists."""
 
 import argparse
+import ast
 import fnmatch
+import importlib.util
 import itertools
 import re
 import shlex
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -17,9 +20,14 @@ from titer.cli.main import parser as titer_parser
 from titer.errors import ConfigError
 
 PAGES = ("README.md", "CONTRIBUTING.md")
-DOCS = tuple(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))
-SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+DOCS = (
+    "SECURITY.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+)
+SHELL = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)\)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PLACEHOLDER = re.compile(r"<[a-z]+>")
 PATH = re.compile(r"[\w.*-]*(?:/[\w.*-]+)*/?")
 SUFFIXES = (".csv", ".html", ".json", ".jsonl", ".lock", ".md", ".py", ".toml", ".txt", ".yaml")
@@ -80,10 +88,11 @@ def check_python(words: list[str]) -> None:
     if words[0] == "-c":
         compile(words[1], "<documentation>", "exec")
         return
-    assert words[0] == "-m" and words[1].startswith(("stages.", "benchmarks.")), words
-    module = (ROOT / words[1].replace(".", "/")).with_suffix(".py")
+    assert words[0] == "-m" and words[1].startswith(("stages.", "benchmarks.", "tests.")), words
+    place = ROOT / words[1].replace(".", "/")
+    module = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
     assert module.is_file(), f"no {words[1]}"
-    if words[1].startswith("benchmarks."):
+    if not words[1].startswith("stages."):
         options = [word for word in words[2:] if word.startswith("--")]
         unread = [word for word in options if f'"{word}"' not in module.read_text()]
         assert not unread, f"{words[1]} has no {unread}"
@@ -144,12 +153,26 @@ def check_source(words: list[str]) -> None:
     assert folder and words == [f"{folder[1]}/bin/activate"], "the Makefile installs elsewhere"
 
 
+def check_audit(words: list[str]) -> None:
+    """Tools of the extra `audit`, which an installation need not have."""
+    extras = tomllib.loads(page("pyproject.toml"))["project"]["optional-dependencies"]
+    assert {re.split("[<>=]", one)[0] for one in extras["audit"]} == {"cyclonedx-bom", "pip-audit"}
+    known = ("environment", "--pyproject", "--output-reproducible", "-o", "--strict")
+    unknown = [word for word in words if word not in known and not is_known(word)]
+    assert not unknown, unknown
+
+
 def check_git(words: list[str]) -> None:
+    if words[0] == "clone":
+        assert len(words) == 2, "git clone <address>"
+        return
     if words[0] in ("commit", "push", "fetch"):
         said = subprocess.run(["git", words[0], "-h"], capture_output=True, text=True)
         usage = said.stdout + said.stderr
         options = [word for word in words[1:] if word.startswith("-")]
-        unknown = [word for word in options if word not in usage.replace("[no-]", "").split()]
+        unknown = [
+            word for word in options if word not in re.split(r"[\s,]+", usage.replace("[no-]", ""))
+        ]
         assert not unknown, f"git {words[0]} knows no {unknown}"
         return
     assert words[:2] == ["checkout", "--"], f"git {words}"
@@ -171,6 +194,7 @@ CHECKS = {
     "make": check_make, "titer": check_titer, "dvc": check_dvc, "python": check_python,
     "pip": check_pip, "pytest": check_pytest, "export": check_export, "source": check_source,
     "git": check_git, "pre-commit": check_pre_commit, "salloc": check_salloc,
+    "cyclonedx-py": check_audit, "pip-audit": check_audit,
 }  # fmt: skip
 
 
@@ -244,6 +268,51 @@ def test_every_path_in_backticks_exists_or_is_made(name: str) -> None:
     assert len(found) > (10 if name in PAGES else 0)
     wrong = [path for path in found if path not in IN_OWN_FOLDERS and not is_known(path)]
     assert not wrong, f"{name} names {wrong}"
+
+
+@pytest.mark.parametrize("name", PAGES + DOCS)
+def test_every_link_leads_to_a_file(name: str) -> None:
+    links = [link for link in LINK.findall(FENCE.sub("", page(name))) if "://" not in link]
+    wrong = [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()]
+    assert not wrong, f"{name} links to {wrong}"
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = set(LINK.findall(page("docs/index.md")))
+    assert listed == {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    named = TEST.findall(page("SECURITY.md"))
+    assert len(named) > 10
+    wrong = [f"{file}::{test}" for file, test in named if f"def {test}(" not in page(file)]
+    assert not wrong, wrong
+
+
+def texts_of(folder: Path) -> str:
+    """Every text that stands in the code of a folder, joined as Python joins it."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
+    nodes = itertools.chain.from_iterable(map(ast.walk, trees))
+    return "\n".join(
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def test_every_error_line_of_troubleshooting_is_one_that_is_written() -> None:
+    ours, theirs = page("docs/troubleshooting.md").split("These come from DVC:")
+    for part, package, also in ((ours, "titer", "omegaconf"), (theirs, "dvc", "voluptuous")):
+        lines = re.findall(r"(?m)^\| (`.*?) \|", part)
+        assert lines
+        folders = (importlib.util.find_spec(name) for name in (package, also))
+        found = "\n".join(
+            texts_of(Path(spec.origin).parent) for spec in folders if spec and spec.origin
+        )
+        for line in itertools.chain.from_iterable(re.findall("`([^`]+)`", one) for one in lines):
+            fixed = re.split(r"'[^']*'|\(did you mean \w+\?\)", line)
+            lost = [text for text in fixed if len(text.strip()) > 4 and text.strip() not in found]
+            assert not lost, f"{package} writes no {lost}"
 
 
 def test_a_path_that_is_not_there_is_noticed() -> None:

@@ -9,6 +9,7 @@ writes the pipeline's outs, any other writes below runs/.
 """
 
 import contextlib
+import errno
 import fcntl
 import functools
 import importlib
@@ -57,6 +58,14 @@ OUT_OF_MEMORY = (
     "the GPU's memory is full. Lower hardware.micro_batch_tokens (training), eval.batch_size or "
     "eval.score_batch_size (benchmark)"
 )
+
+OUT_OF_MAIN_MEMORY = (
+    "the system gave no more memory. End other programs or raise the limit (ulimit -v, the "
+    "container's), or lower hardware.micro_batch_tokens (training), eval.batch_size or "
+    "eval.score_batch_size (benchmark)"
+)
+NO_MEMORY = ("can't allocate memory", "not enough memory", "failed to map segment")
+"""How torch and the system's loader say so: neither raises MemoryError."""
 
 
 @dataclass(frozen=True)
@@ -475,10 +484,21 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
             _record(hydra_config, ERROR, {"error": str(error)})
             raise  # a sweeper counts a failed trial and goes on
         raise _exit(error) from None
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+    except (RuntimeError, MemoryError, OSError, ImportError) as error:
+        cause = without_memory(error)
+        if cause is None:
             raise
-        raise _exit(OutOfMemory(f"{declared.name}: {OUT_OF_MEMORY}")) from None
+        raise _exit(OutOfMemory(f"{declared.name}: {cause}")) from None
+
+
+def without_memory(error: Exception) -> str | None:
+    """What to tell of an error that means too little memory; null of any other error."""
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+        return OUT_OF_MEMORY
+    refused = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    if refused or any(words in str(error) for words in NO_MEMORY):
+        return OUT_OF_MAIN_MEMORY
+    return None
 
 
 def _run(function: Callable[[Any, Places], float | None], declared: Any, config: Config,
@@ -580,6 +600,26 @@ def only_one(checkpoints: Path) -> Iterator[None]:
         _lock(checkpoints).unlink(missing_ok=True)
 
 
+def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
+    """The name of a stage's run with this configuration and the present inputs and code."""
+    listed = dvc_stages("dvc.yaml").get(declared.name, {}).get("deps", [])
+    code = [path for name in listed if name.startswith(CODE) for path in _modules(ROOT / name)]
+    reads = [_substitute(path, choices) for path in declared.reads.values()]
+    return fingerprint(_values(narrow(config, declared.uses)), reads, code)
+
+
+def present_marks() -> dict[str, str]:
+    """Stage -> name of its run inside DVC as things stand; without those that lack an input."""
+    choices, values = load_params()
+    config = typed(merge(choices, values))
+    found: dict[str, str] = {}
+    for name in dvc_stages("dvc.yaml"):
+        declaration = getattr(importlib.import_module(f"stages.{name}"), name).declared
+        with contextlib.suppress(FileNotFoundError):  # what it reads was not made yet
+            found[name] = mark_of(declaration, config, choices)
+    return found
+
+
 def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     """Paths of a stage's inputs and outputs for this run.
 
@@ -597,11 +637,7 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     for target in targets.values():
         target.parent.mkdir(parents=True, exist_ok=True)
     home = Path(os.environ.get("DVC_ROOT", ROOT)) if by_dvc() else ROOT
-    view = narrow(config, declared.uses)
-    listed = dvc_stages("dvc.yaml").get(declared.name, {}).get("deps", [])
-    code = [path for name in listed if name.startswith(CODE) for path in _modules(ROOT / name)]
-    reads = [_substitute(path, choices) for path in declared.reads.values()]
-    mark = fingerprint(_values(view), reads, code)
+    mark = mark_of(declared, config, choices)
     checkpoints = (home if by_dvc() else out) / ".checkpoints" / declared.name / mark
     logs = home / "runs" / declared.name / "by_dvc" / mark if by_dvc() else out / "logs"
     return Places(

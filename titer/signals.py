@@ -7,16 +7,21 @@ import sys
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+STARTED_BY = os.getppid()
+"""The parent at the time of the import."""
 TOLD = "error: told to stop. Run the same command again"
 
 
 def follow_parent(number: signal.Signals) -> None:
     """Ask Linux to send this process a signal when the one that started it dies.
 
-    Else a killed parent would leave processes that hold GPUs and write checkpoints.
+    Else a killed parent would leave processes that hold GPUs and write checkpoints. Linux tells of
+    no death that came before it was asked, as one while this process still imports.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+        if os.getppid() != STARTED_BY:
+            os.kill(os.getpid(), number)
 
 
 def stop_in_one_line() -> None:

@@ -24,7 +24,9 @@ def rows(project: Any, *lines: str, name: str = "rows.jsonl") -> Path:
 def test_help_is_quick_and_names_the_verbs(project: Any) -> None:
     done = project.titer("data", "--help")
     assert done.code == 0 and done.cpu_s < 1
-    assert all(name in done.out for name in ("convert", "inspect", "validate", "learning-curve"))
+    assert all(
+        name in done.out for name in ("convert", "inspect", "validate", "review", "learning-curve")
+    )
 
 
 def test_rows_are_converted_and_what_is_lost_is_said(project: Any) -> None:
@@ -132,11 +134,45 @@ def test_an_inspection_without_a_model_is_one_line(project: Any) -> None:
     assert "models/base: no model. Run: dvc repro download_model, or give --tokenizer" in done.err
 
 
+def test_a_sheet_goes_to_a_reader_and_comes_back_as_shares(project: Any) -> None:
+    rows(project, *map(json.dumps, GOOD), "{")
+    done = project.titer("data", "review", "rows.jsonl", "sheet.csv", "--n", "2")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "sheet.csv: 2 of 3 rows. Write yes or no under:"
+    assert lines[-2].startswith("cannot be used: rows.jsonl:4: ")
+    assert lines[-1] == "then: titer data reviewed sheet.csv"
+    empty = project.titer("data", "reviewed", "sheet.csv")
+    assert (empty.code, empty.out) == (1, "")
+    assert empty.err.startswith("error: sheet.csv: no row is answered. Write yes or no under acc")
+    sheet = project.root / "sheet.csv"
+    head, one, two = sheet.read_text().splitlines()
+    empty_cells = ",,,,,,,"  # doubts, six aspects, note
+    answered = (one.replace(empty_cells, ",,yes,no,,,,"), two.replace(empty_cells, ",,Yes ,,,,,"))
+    sheet.write_text("\n".join((head, *answered)) + "\n")
+    done = project.titer("data", "reviewed", "sheet.csv")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[:3] == [
+        "accurate: 2 of 2 rows (100%, 95 % interval 34% to 100%)",
+        "complete: 0 of 1 rows (0%, 95 % interval 0% to 79%)",
+        "consistent: not answered",
+    ]
+    again = project.titer("data", "review", "rows.jsonl", "sheet.csv")
+    assert again.code == 2 and "sheet.csv: is there already" in again.err
+    assert ",yes,no," in sheet.read_text()
+
+
 @pytest.mark.parametrize("shares", ["1", "0,1", "0.5,2", "a,b"])
 def test_shares_that_are_none_are_refused(project: Any, shares: str) -> None:
     done = project.titer("data", "learning-curve", "--shares", shares)
     assert done.code == 2
     assert done.err.startswith(f"error: --shares {shares}: at least two shares above 0")
+
+
+def test_no_seed_draws_no_curve(project: Any) -> None:
+    done = project.titer("data", "learning-curve", "--seeds", "0")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: --seeds 0: at least 1, such as 3\n"
 
 
 def test_own_rows_alone_need_a_file_and_no_papers(project: Any) -> None:

@@ -93,7 +93,7 @@ def test_a_comparison_says_what_can_be_said(titer: Titer) -> None:
         (("activate", "autoimmune-qlora"), "autoimmune-qlora: which version? Write"),
         (("activate", "autoimmune-qlora@v1.1.0"), "its verdict is hurt; only helped and equival"),
         (("retire", "autoimmune-qlora@v1.0.0"), "--reason is empty"),
-        (("register", "autoimmune-qlora", "--description", "again"), "uncommitted changes (conf/"),
+        (("register", "autoimmune-qlora", "--description", "again"), "uncommitted changes (params"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from tests.training.test_sft import FULL, QLORA, example
 from titer.config import LoraSettings
 from titer.examples.formats import interop
 from titer.export import llamafactory
-from titer.export.llamafactory import Run
+from titer.export.training_run import TRAIN, Run
 
 LLAMA_FACTORY = "TITER_LLAMA_FACTORY_PYTHON"
 """Environment variable: the Python of an environment with llamafactory in it."""
@@ -54,7 +54,7 @@ def test_the_folder_holds_all_that_a_run_needs(tmp_path: Path) -> None:
 
 def test_our_own_reader_of_its_descriptions_gives_the_rows_back(tmp_path: Path) -> None:
     written(tmp_path)
-    found = interop.find(tmp_path / "dataset_info.json", llamafactory.TRAIN)
+    found = interop.find(tmp_path / "dataset_info.json", TRAIN)
     assert [row.messages for row in interop.reading(found)] == [row.messages for row in ROWS]
 
 

@@ -20,7 +20,8 @@ from titer import files
 
 STAGES = {"train_qlora": "models/qlora", "train_full": "models/full"}
 HOW = {"kill -9, group": (signal.SIGKILL, True), "kill -9, dvc alone": (signal.SIGKILL, False),
-       "SIGTERM, group": (signal.SIGTERM, True)}  # fmt: skip
+       "SIGTERM, group": (signal.SIGTERM, True),
+       "SIGTERM, dvc alone": (signal.SIGTERM, False)}  # fmt: skip
 WAIT_S = 300
 BUSY = "another process runs"
 
@@ -32,7 +33,7 @@ class Case:
     stage: str
     packing: bool
     inside: str
-    """repro, or exp: dvc exp run --temp."""
+    """repro, exp: dvc exp run --temp, or plain: dvc repro without any flag."""
     how: str
 
 
@@ -58,6 +59,8 @@ def set_packing(clone: Clone, packing: bool) -> None:
 def command(case: Case, name: str) -> list[str]:
     if case.inside == "exp":
         return ["dvc", "exp", "run", "--temp", "-n", name, "-f", "-s", case.stage]
+    if case.inside == "plain":
+        return ["dvc", "repro", case.stage]
     return ["dvc", "repro", "-f", "-s", case.stage]
 
 

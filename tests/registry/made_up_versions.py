@@ -25,7 +25,7 @@ stages:
     outs: [models/qlora, results/model.json, results/base, results/qlora, results/stats.json,
       results/train_qlora/run.json]
 artifacts:
-  autoimmune-qlora: {path: models/qlora, type: model}
+  "${domain}-qlora": {path: models/qlora, type: model}
 """
 
 
@@ -52,7 +52,13 @@ def new_project(folder: Path, remote: Path) -> Path:
     run(folder, "dvc", "init", "--quiet")
     run(folder, "dvc", "remote", "add", "--quiet", "--default", "store", str(remote))
     (folder / "dvc.yaml").write_text(DVC_YAML)
+    choose(folder, "autoimmune")
     return folder
+
+
+def choose(root: Path, domain: str) -> None:
+    """Choose the domain of the project."""
+    (root / "params.yaml").write_text(f"domain: {domain}\n")
 
 
 def write_run(root: Path, *, weights: str, data: str, knows: m.Knows, base: str = "b") -> None:

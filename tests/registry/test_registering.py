@@ -97,7 +97,8 @@ def test_a_new_base_raises_the_first_place(registry: Path) -> None:
         (Name("legal", "qlora"), "autoimmune", ConfigError,
          r"^legal-qlora: params.yaml chooses the domain autoimmune, so .* autoimmune-qlora$"),
         (Name("autoimmune", "full"), "autoimmune", DataError,
-         r"^dvc.yaml: `artifacts:` has no autoimmune-full with path models/full\. Add and commit"),
+         r"^dvc.yaml: `artifacts:` has no autoimmune-full with path models/full\. Add and commit: "
+         r'"\$\{domain\}-full": \{path: models/full, type: model\}$'),
     ],
 )  # fmt: skip
 def test_a_name_that_does_not_fit_the_project_is_one_line(
@@ -105,6 +106,27 @@ def test_a_name_that_does_not_fit_the_project_is_one_line(
 ) -> None:
     with pytest.raises(kind, match=said):
         registering.register(built, name, domain=domain, description="x")
+
+
+def test_versions_bear_the_name_of_the_domain_they_were_trained_on(
+    registry: Path, tmp_path: Path
+) -> None:
+    made.choose(registry, "chemistry")
+    made.write_run(registry, weights="of chemistry", data="reagents", knows=m.gains)
+    made.commit(registry, "Chemistry")
+    with pytest.raises(ConfigError, match=r"^autoimmune-qlora: params.yaml chooses the domain che"):
+        registering.register(registry, made.QLORA, domain="chemistry", description="a lie")
+    chemistry = Name("chemistry", "qlora")
+    version, _ = registering.register(
+        registry, chemistry, domain="chemistry", description="first run"
+    )
+    assert (str(version), len(tags.read(registry, made.QLORA).versions)) == (
+        "chemistry-qlora@v1.0.0", 2,
+    )  # fmt: skip
+    for name, weights in (("chemistry-qlora", "of chemistry"), ("autoimmune-qlora", "one")):
+        out = tmp_path / name
+        made.run(registry, "dvc", "artifacts", "get", ".", name, "--rev", "v1.0.0", "-o", str(out))
+        assert made.content(out) == made.model(weights)
 
 
 def test_a_fine_tune_that_did_not_run_is_not_registered(registry: Path) -> None:

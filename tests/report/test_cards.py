@@ -61,3 +61,11 @@ def test_every_card_carries_the_warning_and_the_synthetic_label(stats, context):
 
 def test_empty_records_still_give_a_card():
     assert "not run: not recorded" in cards.render("full", {}, {})
+
+
+def test_a_card_says_where_an_adapter_was_trained_elsewhere(stats, context):
+    context["training"]["qlora"]["run"] |= {"trained": "elsewhere"}
+    context["training"]["qlora"]["metrics"] = {"trained": 0, "trainable_params": 7, "all_params": 9}
+    card = cards.render("qlora", stats, context)
+    assert "Training rows: trained elsewhere; optimiser steps: not recorded" in card
+    assert "trained elsewhere" not in cards.render("full", stats, context)

@@ -11,6 +11,7 @@ from titer.training import learning_curve
 from titer.training.learning_curve import Curve, Point, part
 
 ROWS = [example(n) for n in range(100)]
+SETTINGS = replace(FULL, evals=2)
 
 
 def test_a_smaller_part_lies_in_a_larger_one() -> None:
@@ -20,6 +21,14 @@ def test_a_smaller_part_lies_in_a_larger_one() -> None:
     assert part(ROWS[::-1], 0.3, 5)[::-1] == part(ROWS, 0.3, 5)
 
 
+def curve(*pairs: tuple[float, float]) -> Curve:
+    """A curve of two points, a pair of losses per seed."""
+    before, after = zip(*pairs, strict=True)
+    steps = (8,) * len(pairs)
+    points = [Point(0.3, 30, before, steps, before), Point(1.0, 100, after, steps, after)]
+    return Curve(points, 3, 8)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [(2.0, 1.8, "More data would help"), (2.0, 1.99, "hardly help"), (2.0, 2.2, "made it worse")],
@@ -27,19 +36,64 @@ def test_a_smaller_part_lies_in_a_larger_one() -> None:
 def test_the_sentence_follows_from_the_last_enlargement(
     before: float, after: float, said: str
 ) -> None:
-    points = [Point(0.3, 30, before, 8, before), Point(1.0, 100, after, 8, after)]
-    sentence = Curve(points, 3, 8).sentence()
-    assert said in sentence
-    assert "3.3 times the rows (30 to 100)" in sentence and "one seed" in sentence
+    found = curve((before, after))
+    assert said in found.sentence() and found.interval() is None
+    assert "3.3 times the rows (30 to 100)" in found.sentence()
+    assert "one seed, so that chance is not ruled out" in found.sentence()
 
 
-def test_every_part_is_trained_for_the_same_steps(tiny_model: Path) -> None:
-    found = learning_curve.draw(
-        replace(FULL, evals=2), base=tiny_model, data=data(16), shares=[1.0, 0.5]
-    )
-    assert [(one.share, one.n_rows) for one in found.points] == [(0.5, 8), (1.0, 16)]
-    assert found.n_steps == 8
-    assert all(0 < one.loss <= one.last_loss and one.step <= 8 for one in found.points)
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        # gains of 10, 9 and 11 %; 0.5, 0 and 1 %; -10, -9 and -11 %; 10, -2 and 4 %
+        ([(2.0, 1.8), (2.0, 1.82), (2.0, 1.78)], "More data would help: the curve still falls. "),
+        ([(2.0, 1.99), (2.0, 2.0), (2.0, 1.98)], "More of the same data would hardly help"),
+        ([(2.0, 2.2), (2.0, 2.18), (2.0, 2.22)], "More data made it worse"),
+        ([(2.0, 1.8), (2.0, 2.04), (2.0, 1.92)], "Cannot tell whether more data would help"),
+    ],
+    ids=["helps", "flat", "worse", "cannot tell"],
+)
+def test_what_is_said_is_outside_the_spread_of_the_seeds(
+    pairs: list[tuple[float, float]], said: str
+) -> None:
+    assert curve(*pairs).sentence().startswith(said)
+
+
+def test_a_spread_that_hides_the_change_is_no_help() -> None:
+    # the mean is the 4 % that one seed would have called help
+    assert "would help" in curve((2.0, 1.92)).sentence()
+    assert curve((2.0, 1.8), (2.0, 2.04), (2.0, 1.92)).sentence().startswith("Cannot tell")
+
+
+def test_the_interval_is_that_of_students_t() -> None:
+    # by hand: mean 10 %, deviation 1 %, t of 2 degrees of freedom 4.3027, 4.3027 / sqrt(3) = 2.4842
+    found = curve((2.0, 1.8), (2.0, 1.82), (2.0, 1.78))
+    assert found.interval() == pytest.approx((0.075158, 0.124842), abs=1e-6)
+    assert (
+        "by -10.0 % (2.0000 to 1.8000); 95 % interval -12.5 to -7.5 % over 3 seeds "
+        "(-10.0, -9.0, -11.0), the same 3 validation rows"
+    ) in found.sentence()
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tiny_model: Path) -> Curve:
+    return learning_curve.draw(SETTINGS, base=tiny_model, data=data(16), shares=[1, 0.5], n_seeds=2)
+
+
+def test_every_part_is_trained_for_the_same_steps_with_every_seed(two_seeds: Curve) -> None:
+    assert [(one.share, one.n_rows) for one in two_seeds.points] == [(0.5, 8), (1.0, 16)]
+    assert two_seeds.n_steps == 8
+    for point in two_seeds.points:
+        assert point.losses[0] != point.losses[1]
+        for loss, step, last in zip(point.losses, point.steps, point.last_losses, strict=True):
+            assert 0 < loss <= last and step <= 8
+
+
+def test_the_first_seed_is_the_curve_of_one_seed(tiny_model: Path, two_seeds: Curve) -> None:
+    one = learning_curve.draw(SETTINGS, base=tiny_model, data=data(16), shares=[0.5, 1])
+    assert [point.losses for point in one.points] == [
+        point.losses[:1] for point in two_seeds.points
+    ]
 
 
 def test_too_few_rows_are_refused(tiny_model: Path) -> None:

@@ -4,18 +4,16 @@ import argparse
 import contextlib
 import datetime
 import itertools
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from titer.conversations.place import URL, is_there, place
+
 if TYPE_CHECKING:
     from titer.conversations.exporting import Outcome
     from titer.conversations.store import Store
-
-URL = "TITER_CONVERSATIONS_URL"
-"""Environment variable with the URL of a PostgreSQL database, which holds its password."""
 
 MAX_SHOWN = 20
 CHUNK = 200
@@ -103,13 +101,12 @@ def _add_export(verbs: Any) -> None:
 def _place() -> Path | str:
     from titer import runner
 
-    return os.environ.get(URL, "").strip() or runner.ROOT / "conversations" / "store.db"
+    return place(runner.ROOT)
 
 
 def has_store() -> bool:
-    """Whether there is a store, or one is named: opening makes it where there is none."""
-    place = _place()
-    return isinstance(place, str) or place.is_file()
+    """Whether there is a store, or one is named."""
+    return is_there(_place())
 
 
 @contextlib.contextmanager

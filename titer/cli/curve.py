@@ -26,15 +26,26 @@ def shares_of(text: str) -> list[float]:
     return shares
 
 
-def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Path) -> None:
+def _check_seeds(n: int) -> None:
+    from titer.errors import ConfigError
+
+    if n < 1:
+        raise ConfigError(f"--seeds {n}: at least 1, such as 3")
+
+
+def draw(
+    config: Config, shares: Sequence[float], epochs: float | None, root: Path, *, n_seeds: int
+) -> None:
     """Train, print the curve and keep it.
 
     Raises:
+        ConfigError: no seed.
         DataError: no examples yet, or too few of them.
         LoadError: no base model yet.
     """
     from dataclasses import replace
 
+    _check_seeds(n_seeds)  # before torch loads
     from titer import files
     from titer.cli.inputs import stage_places
     from titer.config import qlora_run
@@ -52,12 +63,18 @@ def draw(config: Config, shares: Sequence[float], epochs: float | None, root: Pa
     )  # fmt: skip
     settings = replace(settings, epochs=epochs or settings.epochs)
     data = outputs.read_data(stage_places("train_qlora", root), settings)
-    found = learning_curve.draw(settings, base=base, data=data, shares=shares)
-    print(f"| share | rows | best held-out loss | at step of {found.n_steps} | last |")
-    print("|---:|---:|---:|---:|---:|")
+    found = learning_curve.draw(settings, base=base, data=data, shares=shares, n_seeds=n_seeds)
+    print(
+        f"| share | rows | best held-out loss | of each seed | at step of {found.n_steps} | last |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|")
     for one in found.points:
-        print(f"| {one.share:.0%} | {one.n_rows:,} | {one.loss:.4f} | {one.step} | "
-              f"{one.last_loss:.4f} |")  # fmt: skip
+        print(f"| {one.share:.0%} | {one.n_rows:,} | {one.loss:.4f} | {_losses(one.losses)} | "
+              f"{', '.join(map(str, one.steps))} | {_losses(one.last_losses)} |")  # fmt: skip
     print(found.sentence())
     files.write_json(root / OUT, files.rounded(found.to_json()))
     print(OUT)
+
+
+def _losses(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)

@@ -1,4 +1,4 @@
-"""`titer data convert|inspect|validate|learning-curve`: a user's own training rows."""
+"""`titer data convert|inspect|validate|review|reviewed|learning-curve`: a user's own rows."""
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,10 +32,20 @@ def add(commands: Any) -> None:
     text = "name every row that cannot be used, and count what is doubtful about the others"
     verb = _verb(verbs, "validate", text, validate)
     verb.add_argument("--domain", help="default: the domain chosen in params.yaml")
+    text = "draw rows into a sheet for a reader to answer yes or no: accurate, complete, safe"
+    verb = _verb(verbs, "review", text, review)
+    verb.add_argument("out", type=Path, help="a new file that ends in .csv")
+    verb.add_argument("--n", type=int, default=50, help="rows to draw (50)")
+    verb.add_argument("--seed", type=int, default=1, help="of the draw (1)")
+    text = "count a reader's sheet: shares of the whole file with their intervals"
+    verb = verbs.add_parser("reviewed", help=text, description=f"{text}.")
+    verb.add_argument("sheet", type=Path, help="as written by `titer data review`, filled in")
+    verb.set_defaults(run=reviewed)
     text = "train on 10, 30 and 100 %% of the examples: would more of them help?"
     verb = verbs.add_parser("learning-curve", help=text, description=f"{text}.")
     verb.add_argument("--shares", default="0.1,0.3,1", help="joined by commas (0.1,0.3,1)")
     verb.add_argument("--epochs", type=float, help="over all examples; default: qlora.epochs")
+    verb.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings per share (3)")
     verb.set_defaults(run=learning_curve)
 
 
@@ -121,6 +131,52 @@ def validate(arguments: argparse.Namespace) -> None:
         )
 
 
+def review(arguments: argparse.Namespace) -> None:
+    """Write a sheet of drawn rows.
+
+    Raises:
+        TiterError: the file has no known form, or the sheet is there already.
+    """
+    from titer.examples import review_sheet
+
+    reading = _reading(arguments)
+    rows = ((reading.place, example) for example in _shown(reading))
+    n = review_sheet.write(arguments.out, rows, n=arguments.n, seed=arguments.seed)
+    print(f"{arguments.out}: {n:,} of {reading.n_rows:,} rows. Write yes or no under:")
+    for name, what in review_sheet.ASPECTS.items():
+        print(f"  {name}: {what}")
+    _print_left_out(reading)
+    print(f"then: titer data reviewed {arguments.out}")
+
+
+def reviewed(arguments: argparse.Namespace) -> None:
+    """Print what a reader's sheet says of the whole file.
+
+    Raises:
+        FormatError: no sheet, or another word than yes or no.
+        DataError: nothing is filled in.
+    """
+    from titer.errors import DataError
+    from titer.evaluation.statistics import wilson_interval
+    from titer.examples import review_sheet
+
+    found = review_sheet.read(arguments.sheet)
+    if not any(one.n for one in found.values()):
+        raise DataError(
+            f"{arguments.sheet}: no row is answered. Write yes or no under "
+            f"{', '.join(review_sheet.ASPECTS)}"
+        )
+    for name, one in found.items():
+        if not one.n:
+            print(f"{name}: not answered")
+            continue
+        share = wilson_interval(one.yes, one.n)
+        print(
+            f"{name}: {one.yes} of {one.n} rows ({share.estimate:.0%}, "
+            f"95 % interval {share.low:.0%} to {share.high:.0%})"
+        )
+
+
 def inspect(arguments: argparse.Namespace) -> None:
     """Print counts, lengths, languages and one rendered row.
 
@@ -144,7 +200,7 @@ def learning_curve(arguments: argparse.Namespace) -> None:
     """Train on shares of data/papers/examples and print the held-out losses.
 
     Raises:
-        ConfigError: shares that are none.
+        ConfigError: shares or seeds that are none.
         DataError: no examples yet, or too few.
     """
     from titer import runner
@@ -152,7 +208,8 @@ def learning_curve(arguments: argparse.Namespace) -> None:
 
     choices, values = runner.load_params()
     config = runner.typed(runner.merge(choices, values))
-    curve.draw(config, curve.shares_of(arguments.shares), arguments.epochs, runner.ROOT)
+    shares = curve.shares_of(arguments.shares)
+    curve.draw(config, shares, arguments.epochs, runner.ROOT, n_seeds=arguments.seeds)
 
 
 def _reading(arguments: argparse.Namespace) -> Any:

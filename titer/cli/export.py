@@ -4,17 +4,16 @@ titer export merged qlora                 safetensors that need no PEFT
 titer export gguf qlora --type q8_0       for llama.cpp; --adapter keeps base and adapter apart
 titer export ollama qlora                 the same with a Modelfile
 titer export llama-factory                the same training there
+titer export axolotl                      the same training there
+titer export colab                        a notebook that runs the stages again
 titer export lm-eval                      the closed questions for lm-evaluation-harness
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from titer.cli import export_models
-from titer.config import ModelSettings
-from titer.records import Example
+from titer.cli import export_models, export_training
 
 
 def add(commands: Any) -> None:
@@ -51,11 +50,7 @@ def add(commands: Any) -> None:
         help="with --compare: a closed.jsonl; default: results/base/closed.jsonl",
     )
     verb.set_defaults(run=lm_eval)
-    text = "training rows, dataset_info.json and both fine-tunes for LLaMA-Factory"
-    verb = verbs.add_parser("llama-factory", help=text, description=text)
-    verb.add_argument("--out", type=Path, help="folder to write; default: exports/llama_factory")
-    verb.add_argument("--base", type=Path, help="model folder; default: models/base")
-    verb.set_defaults(run=llama_factory)
+    export_training.add(verbs)
 
 
 def lm_eval(arguments: argparse.Namespace) -> None:
@@ -68,70 +63,6 @@ def lm_eval(arguments: argparse.Namespace) -> None:
         _compare(arguments)
     else:
         _write(arguments)
-
-
-def llama_factory(arguments: argparse.Namespace) -> None:
-    """Write data and YAML files.
-
-    Raises:
-        TiterError: there are no examples or no model yet.
-    """
-    from titer import runner
-    from titer.cli.inputs import stage_places
-    from titer.config import full_run, qlora_run
-    from titer.errors import DataError
-    from titer.export import llamafactory
-    from titer.training import outputs, preflight
-    from titer.training.arguments import n_steps
-
-    config = runner.typed(runner.merge(*runner.load_params()))
-    root = runner.ROOT
-    papers, base = root / "data" / "papers", arguments.base or root / "models" / "base"
-    if not (papers / "heldout.jsonl").is_file():
-        raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
-    tokenizer = _tokenizer(base)
-    chosen: dict[str, Any] = {
-        "seed": config.seed,
-        "on_long": config.examples.on_long,
-        "replay": config.examples.replay,
-    }
-    settings_of = {
-        "qlora": qlora_run(config.qlora, config.model, config.hardware, **chosen),
-        "full": full_run(config.full, config.model, config.hardware, **chosen),
-    }
-    data = outputs.read_data(stage_places("train_qlora", root), settings_of["qlora"])
-    train, validation = (
-        _fitting(tokenizer, rows, config.model) for rows in (data.train, data.validation)
-    )
-    runs = {
-        name: llamafactory.Run(
-            settings,
-            n_steps(settings, len(train)),
-            preflight.micro_batch_rows(settings, settings.max_length),
-        )
-        for name, settings in settings_of.items()
-    }
-    out = arguments.out or root / "exports" / "llama_factory"
-    for path in llamafactory.write(
-        out, train=train, validation=validation, runs=runs, base=str(base.resolve())
-    ):
-        print(path.relative_to(root) if path.is_relative_to(root) else path)
-    n_long = len(data.train) + len(data.validation) - len(train) - len(validation)
-    print(
-        f"{len(train):,} rows to train, {len(validation):,} to validate; {n_long:,} longer than "
-        f"model.max_length={config.model.max_length} are left out, as here"
-    )
-
-
-def _fitting(tokenizer: Any, examples: Sequence[Example], model: ModelSettings) -> list[Example]:
-    """The examples that training would keep, in their order."""
-    from titer.modeling.chat_template import encode_row
-
-    return [
-        row
-        for row in examples
-        if len(encode_row(tokenizer, row.messages, model.think).input_ids) <= model.max_length
-    ]
 
 
 def _write(arguments: argparse.Namespace) -> None:
@@ -151,7 +82,9 @@ def _write(arguments: argparse.Namespace) -> None:
         export.plain(asked.items)
         if arguments.plain
         else export.templated(
-            _tokenizer(arguments.tokenizer or root / "models" / "base"),
+            export_training.load_tokenizer(
+                arguments.tokenizer or root / "models" / "base", instead="--tokenizer or --plain"
+            ),
             config.model.think,
             asked.items,
         )
@@ -161,18 +94,6 @@ def _write(arguments: argparse.Namespace) -> None:
     wording = config.domain.wording
     for path in export.write(out, asked, prompts, domain=domain, window=window, wording=wording):
         print(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
-def _tokenizer(folder: Path) -> Any:
-    from titer.errors import LoadError
-    from titer.modeling.loading import load_tokenizer
-
-    if not folder.is_dir():
-        raise LoadError(
-            f"{folder}: no model, so no chat template. Run: dvc repro download_model, or give "
-            "--tokenizer or --plain"
-        )
-    return load_tokenizer(folder)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

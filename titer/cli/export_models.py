@@ -175,7 +175,10 @@ def _settings() -> tuple[dict[str, str], Any]:
 
 def _source(arm: str) -> Any:
     from titer import runner
+    from titer.cli import doctor
     from titer.export import source
+
+    doctor.check_outs(runner.ROOT, ("models/base", f"models/{arm}"))
 
     _, config = _settings()
     return source.find(

@@ -5,11 +5,13 @@ titer check                                      validate params.yaml and conf/
 titer pin qwen3_8b                               write a model's commit into its file
 titer data validate rows.jsonl                   your own training rows: convert, inspect, check
 titer domain                                     the domains, and the skeleton of a new one
+titer doctor                                     what kills and failing disks left behind
 titer preflight qlora                            what training would do, and whether it may
 titer papers why pmid:12345678                   from a training row to its raw bytes, and back
 titer sweep show runs/train_qlora/sweep_<time>   every job of a sweep, and a plot
 titer study seeds                                whole runs beside the pipeline: seeds, a placebo
 titer model register autoimmune-qlora            a judged fine-tune as a version
+titer serve --workspace                          answer over HTTP, for those with a key
 """
 
 import argparse
@@ -18,17 +20,21 @@ from collections.abc import Sequence
 
 from titer import __version__
 from titer.cli import (
+    ab,
     benchmark,
     check,
     conversations,
     data,
+    doctor,
     domain,
     export,
+    keys,
     model,
     papers,
     pin,
     preflight,
     report,
+    serve,
     status,
     study,
     sweep,
@@ -51,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="noun", metavar="command")
     top.set_defaults(run=status.show)
     nouns = (
-        status, check, pin, domain, data, preflight, papers, conversations, benchmark, model,
-        export, sweep, study, report,
+        status, check, doctor, pin, domain, data, preflight, papers, conversations, benchmark,
+        model, export, serve, keys, ab, sweep, study, report,
     )  # fmt: skip
     for noun in nouns:
         noun.add(commands)

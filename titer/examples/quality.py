@@ -133,7 +133,7 @@ def check(
     kept: list[Example] = []
     for place, example in rows:
         found.n_rows += 1
-        for name, seen in _of_one(example):
+        for name, seen in doubts(example):
             found.add(name, place, seen)
         for other in lexicons.foreign(example, domain, words_of or {}):
             found.add("mixed_domain", place, other)
@@ -152,8 +152,8 @@ def check(
     return found
 
 
-def _of_one(example: Example) -> Iterator[tuple[str, str]]:
-    """Checks that look at one row."""
+def doubts(example: Example) -> Iterator[tuple[str, str]]:
+    """Names of the checks under which a row falls by itself, each with what was seen."""
     answer = example.answer.strip()
     last_line = answer.rpartition("\n")[2]
     if len(answer) < MIN_CHARS:

@@ -6,23 +6,19 @@ says as well. Argument names as in LLaMA-Factory 0.9.5.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype, SftSettings
 from titer.examples.formats.interop import DATASET_INFO
+from titer.export.training_run import FILES, ROOM, TRAIN, VALIDATION, Run
 from titer.records import Example
 
-TRAIN, VALIDATION = "titer_train", "titer_validation"
-FILES = {TRAIN: "train.jsonl", VALIDATION: "validation.jsonl"}
 TAGS = {
     "role_tag": "role", "content_tag": "content",
     "user_tag": "user", "assistant_tag": "assistant", "system_tag": "system",
 }  # fmt: skip
-ROOM = 8
-"""Tokens above max_length at which LLaMA-Factory cuts: its end of an answer may be longer."""
 DIFFERENCES = (
     "What the chat template writes after the end token of an answer, a line break in ChatML, is "
     "trained there and not here.",
@@ -30,16 +26,6 @@ DIFFERENCES = (
     "Conversations whose turns do not alternate between user and assistant are skipped there.",
     "A think policy other than keep is not applied there; set `template` and `enable_thinking`.",
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """One fine-tune, with what follows from the number of its rows."""
-
-    settings: SftSettings
-    n_steps: int
-    micro_batch_rows: int
-    """Rows per forward pass."""
 
 
 def write(
@@ -89,7 +75,7 @@ def _description(name: str) -> dict[str, Any]:
 def arguments(run: Run, *, base: str, name: str) -> dict[str, Any]:
     """LLaMA-Factory's arguments of a run."""
     settings = run.settings
-    every = run.n_steps // settings.evals
+    every = run.n_between_evaluations
     return {
         "stage": "sft",
         "do_train": True,
@@ -106,11 +92,11 @@ def arguments(run: Run, *, base: str, name: str) -> dict[str, Any]:
         "output_dir": f"saves/{name}",
         "max_steps": run.n_steps,
         "per_device_train_batch_size": run.micro_batch_rows,
-        "gradient_accumulation_steps": settings.batch_size // run.micro_batch_rows,
+        "gradient_accumulation_steps": run.n_accumulated,
         "per_device_eval_batch_size": 1,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "cosine",
-        "warmup_steps": round(settings.warmup_share * run.n_steps),
+        "warmup_steps": run.warmup_steps,
         "weight_decay": settings.weight_decay,
         "optim": settings.optimizer,
         "seed": settings.seed,

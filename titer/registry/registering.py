@@ -29,7 +29,7 @@ def register(root: Path, name: Name, *, domain: str, description: str) -> tuple[
             f"{name}: params.yaml chooses the domain {domain}, so these results are of "
             f"{domain}-{name.arm}"
         )
-    repository.check_artifact(root, str(name), name.path)
+    repository.check_artifact(root, name.domain, name.arm, name.path)
     repository.check_clean(root)
     new = record.read(root, name.arm, description)
     known = tags.read(root, name)

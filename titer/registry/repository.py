@@ -35,8 +35,13 @@ def check_clean(root: Path) -> None:
         )
 
 
-def check_artifact(root: Path, name: str, path: str) -> None:
+def check_artifact(root: Path, domain: str, arm: str, path: str) -> None:
     """Refuse a name that dvc.yaml does not list, so that DVC's own commands find the version too.
+
+    Args:
+        root: the project.
+        domain, arm: of the name; dvc.yaml may write `${domain}` for the one that is chosen.
+        path: of the model.
 
     Raises:
         DataError: says which line to add.
@@ -49,11 +54,13 @@ def check_artifact(root: Path, name: str, path: str) -> None:
     except (OSError, yaml.YAMLError) as error:
         text = " ".join(str(error).split())
         raise FormatError(f"dvc.yaml: cannot be read ({text})") from None
-    given = ((found or {}).get("artifacts") or {}).get(name) or {}
-    if given.get("path") != path:
+    listed = (found or {}).get("artifacts") or {}
+    of_any_domain = f"${{domain}}-{arm}"
+    given = [listed.get(name) or {} for name in (f"{domain}-{arm}", of_any_domain)]
+    if path not in [one.get("path") for one in given]:
         raise DataError(
-            f"dvc.yaml: `artifacts:` has no {name} with path {path}. Add and commit: "
-            f"{name}: {{path: {path}, type: model}}"
+            f"dvc.yaml: `artifacts:` has no {domain}-{arm} with path {path}. Add and commit: "
+            f'"{of_any_domain}": {{path: {path}, type: model}}'
         )
 
 

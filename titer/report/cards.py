@@ -84,14 +84,15 @@ def _body(arm: str, stats: Data, context: Data) -> list[str]:
 
 
 def _training(arm: str, stats: Data, context: Data) -> list[str]:
-    metrics = pick(context, "training", arm, "metrics") or {}
+    training = pick(context, "training", arm) or {}
+    metrics = pick(training, "metrics") or {}
     block = pick(context, "model") or {}
     return [
         f"Base model: {words.text(block.get('id'))}; revision {provenance.revision(block)}; "
         f"licence {words.text(block.get('license'))}.",
         f"Precision in the benchmark: {words.text(pick(stats, 'arms', arm, 'precision'))}; "
         f"compared with: {words.ARM_NAMES[tables.base_of(stats, arm)].lower()}.",
-        f"Training rows: {provenance.n_rows(metrics)}; optimiser steps: "
+        f"Training rows: {provenance.n_rows(training)}; optimiser steps: "
         f"{words.count(metrics.get('n_steps'))}; trained parameters: "
         f"{words.count(metrics.get('trainable_params'))} of "
         f"{words.count(metrics.get('all_params'))}.",

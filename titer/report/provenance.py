@@ -106,7 +106,8 @@ def _arm_cells(stats: Data, context: Data, arm: str) -> list[str]:
     if arm not in words.FINE_TUNES:
         against = words.ARM_NAMES["base"] if arm == "base_4bit" else "-"
         return [precision, against, "-", "-", "-"]
-    metrics = pick(context, "training", arm, "metrics") or {}
+    training = pick(context, "training", arm) or {}
+    metrics = pick(training, "metrics") or {}
     trained, total = metrics.get("trainable_params"), metrics.get("all_params")
     share = ""
     if words.is_number(trained) and words.is_number(total) and total:
@@ -114,14 +115,17 @@ def _arm_cells(stats: Data, context: Data, arm: str) -> list[str]:
     return [
         precision,
         words.ARM_NAMES[tables.base_of(stats, arm)],
-        n_rows(metrics),
+        n_rows(training),
         words.count(metrics.get("n_steps")),
         words.count(trained) + share,
     ]
 
 
-def n_rows(metrics: Data) -> str:
-    """Number of training rows that a fine-tune saw."""
+def n_rows(training: Data) -> str:
+    """Number of training rows that a fine-tune saw, as far as that is known here."""
+    if pick(training, "run", "trained") == "elsewhere":
+        return "trained elsewhere"
+    metrics = pick(training, "metrics") or {}
     return words.count(metrics.get("n_examples", metrics.get("n_train")))
 
 

@@ -1,8 +1,9 @@
 """Held-out loss by the amount of training data: would more of it help?
 
-Invariant: the amount of data is the only difference. Each run takes the same number of optimiser
-steps on a nested part of the same rows, chosen by a seeded hash, and is measured on the same
-validation rows; its best evaluation counts, as it would with early stopping.
+Invariant: within a seed the amount of data is the only difference. Each run takes the same number
+of optimiser steps on a nested part of the same rows, chosen by a seeded hash, and is measured on
+the same validation rows; its best evaluation counts, as it would with early stopping. A seed
+decides both the parts and the training, so that gains are paired by seed.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from titer.config import SftSettings
@@ -22,20 +24,27 @@ MIN_ROWS = 8
 """Of the smallest part."""
 WORTH = 0.02
 """Share of the loss that the last enlargement must take away for more data to be called worth
-it; one seed of training moves a loss by about as much."""
+it."""
+LEVEL = 0.95
+"""Of the interval over seeds."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run."""
+    """The runs on one share of the rows, one per seed."""
 
     share: float
     n_rows: int
-    loss: float
-    """Best validation loss, nats per token of the answers."""
-    step: int
-    """At which it was measured."""
-    last_loss: float
+    losses: tuple[float, ...]
+    """Best validation loss of each seed, nats per token of the answers."""
+    steps: tuple[int, ...]
+    """At which they were measured."""
+    last_losses: tuple[float, ...]
+
+    @property
+    def loss(self) -> float:
+        """Mean of the best losses."""
+        return fmean(self.losses)
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,20 @@ class Curve:
     n_steps: int
 
     @property
-    def gain(self) -> float:
-        """Share of the loss that the last enlargement took away."""
-        before, after = self.points[-2].loss, self.points[-1].loss
-        return (before - after) / before
+    def gains(self) -> list[float]:
+        """Share of the loss that the last enlargement took away, seed by seed."""
+        before, after = (point.losses for point in self.points[-2:])
+        return [(one - other) / one for one, other in zip(before, after, strict=True)]
+
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean gain by Student's t over the seeds; null of one seed."""
+        gains = self.gains
+        if len(gains) < 2:
+            return None
+        from scipy.stats import t
+
+        half = float(t.ppf((1 + LEVEL) / 2, len(gains) - 1)) * stdev(gains) / len(gains) ** 0.5
+        return fmean(gains) - half, fmean(gains) + half
 
     def sentence(self) -> str:
         """Whether more data would help, in words, with what it rests on."""
@@ -58,19 +77,48 @@ class Curve:
         grown = other.n_rows / one.n_rows
         seen = (
             f"{grown:.1f} times the rows ({one.n_rows:,} to {other.n_rows:,}) changed the held-out "
-            f"loss by {-100 * self.gain:+.1f} % ({one.loss:.4f} to {other.loss:.4f})"
+            f"loss by {_change(fmean(self.gains))} % ({one.loss:.4f} to {other.loss:.4f})"
         )
-        if self.gain >= WORTH:
-            said = "More data would help: the curve still falls"
-        elif self.gain > -WORTH:
-            said = "More of the same data would hardly help: the curve is flat"
-        else:
-            said = "More data made it worse: look at the rows (titer data validate)"
-        return f"{said}. {seen}; one seed, {self.n_validation:,} validation rows"
+        return f"{self._said()}. {seen}; {self._spread()}"
+
+    def _said(self) -> str:
+        gain, ends = fmean(self.gains), self.interval()
+        # of one seed nothing is known but the change itself
+        low, high = ends or (gain, gain)
+        if gain >= WORTH and low > 0:
+            return "More data would help: the curve still falls"
+        if low > -WORTH and high < WORTH:
+            return "More of the same data would hardly help: the curve is flat"
+        if gain <= -WORTH and high < 0:
+            return "More data made it worse: look at the rows (titer data validate)"
+        return (
+            "Cannot tell whether more data would help: the seeds differ by more than the rows do. "
+            "Take more --seeds"
+        )
+
+    def _spread(self) -> str:
+        ends, rows = self.interval(), f"{self.n_validation:,} validation rows"
+        if ends is None:
+            return f"one seed, so that chance is not ruled out (--seeds 3 measures it), {rows}"
+        each = ", ".join(_change(gain) for gain in self.gains)
+        return (
+            f"95 % interval {_change(ends[1])} to {_change(ends[0])} % over {len(self.gains)} "
+            f"seeds ({each}), the same {rows}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Points and verdict as plain values."""
-        return {**asdict(self), "gain": self.gain, "sentence": self.sentence()}
+        return {
+            **asdict(self),
+            "gains": self.gains,
+            "interval": self.interval(),
+            "sentence": self.sentence(),
+        }
+
+
+def _change(gain: float) -> str:
+    """A gain as a change of the loss in per cent."""
+    return f"{-100 * gain:+.1f}"
 
 
 def part(rows: Sequence[Example], share: float, seed: int) -> list[Example]:
@@ -80,14 +128,22 @@ def part(rows: Sequence[Example], share: float, seed: int) -> list[Example]:
     return [row for row in rows if row.id in kept]
 
 
-def draw(settings: SftSettings, *, base: Path, data: sft.Data, shares: Sequence[float]) -> Curve:
-    """Train once per share and throw the weights away.
+def draw(
+    settings: SftSettings,
+    *,
+    base: Path,
+    data: sft.Data,
+    shares: Sequence[float],
+    n_seeds: int = 1,
+) -> Curve:
+    """Train once per share and seed, and throw the weights away.
 
     Args:
-        settings: of a fine-tune on all rows; `epochs` counts over all of them.
+        settings: of a fine-tune on all rows; `epochs` counts over all of them, `seed` is the first.
         base: folder of the base model.
         data: all rows.
         shares: of the training rows, in (0, 1].
+        n_seeds: trainings per share, with `seed`, `seed + 1` and so on.
 
     Raises:
         DataError: the smallest part has too few rows, or the examples cannot be trained on.
@@ -99,21 +155,29 @@ def draw(settings: SftSettings, *, base: Path, data: sft.Data, shares: Sequence[
             f"{MIN_ROWS} are needed. Add rows, or take larger --shares"
         )
     steps = n_steps(settings, len(data.train))
+    seeded = [replace(settings, seed=settings.seed + number) for number in range(n_seeds)]
     points = []
     for share in sorted(shares):
-        rows = part(data.train, share, settings.seed)
-        per_epoch = -(-len(rows) // settings.batch_size)
-        with tempfile.TemporaryDirectory() as name:
-            run = sft.train(
-                replace(settings, epochs=steps / per_epoch),
-                base=base,
-                data=replace(data, train=rows, heldout=[]),
-                out=Path(name) / "model",
-                checkpoints=Path(name) / "checkpoints",
-                logs=Path(name) / "logs",
-            )
-        best = min(run.losses, key=lambda row: float(row["validation_loss"]))
-        points.append(
-            Point(share, len(rows), best["validation_loss"], best["step"], run.validation_loss)
-        )
+        runs = [_train(one, share, steps, base=base, data=data) for one in seeded]
+        n_rows = len(part(data.train, share, settings.seed))
+        points.append(Point(share, n_rows, *map(tuple, zip(*runs, strict=True))))
     return Curve(points, len(data.validation), steps)
+
+
+def _train(
+    settings: SftSettings, share: float, steps: int, *, base: Path, data: sft.Data
+) -> tuple[float, int, float]:
+    """Best validation loss, the step at which it was measured, and the last one."""
+    rows = part(data.train, share, settings.seed)
+    per_epoch = -(-len(rows) // settings.batch_size)
+    with tempfile.TemporaryDirectory() as name:
+        run = sft.train(
+            replace(settings, epochs=steps / per_epoch),
+            base=base,
+            data=replace(data, train=rows, heldout=[]),
+            out=Path(name) / "model",
+            checkpoints=Path(name) / "checkpoints",
+            logs=Path(name) / "logs",
+        )
+    best = min(run.losses, key=lambda row: float(row["validation_loss"]))
+    return float(best["validation_loss"]), int(best["step"]), run.validation_loss

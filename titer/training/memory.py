@@ -3,7 +3,7 @@
 Weights, gradients and optimiser states are counted; activations are the tensors that autograd
 keeps, counted with saved-tensor hooks on Qwen3, Llama and GPT-2 of transformers 5.23.
 Invariant: no torch and no weights; these are bytes in use. A test compares the sum with what a
-process takes whose allocator gives freed memory back; glibc's keeps it in pieces (room.py).
+process takes, whose allocator gives freed memory back (allocator.py).
 """
 
 import json
@@ -209,6 +209,7 @@ def need(
     gathered = n_linear(shape) / shape.n_layers * size if n_shares > 1 else 0
     kept = activation_bytes(shape, settings, tokens)
     head = logits_bytes(shape, settings, tokens if labelled is None else labelled)
+    layer = tokens * layer_bytes(shape, settings)
     return Need(
         weights=_weight_bytes(shape, settings, trained) / n_shares + gathered,
         gradients=gradients,
@@ -216,8 +217,24 @@ def need(
         activations=kept,
         working=working_bytes(shape, settings, tokens),
         logits=head,
-        overlap=min(gradients, kept + head) if n_micro == 1 else 0,
+        overlap=_overlap(shape, gradients, kept + head, layer) if n_micro == 1 else 0,
     )
+
+
+def _overlap(shape: Shape, gradients: float, kept: float, layer: float) -> float:
+    """Bytes of gradients and activations that a step's only backward pass never holds at once.
+
+    It begins with all that was kept and no gradient. It comes to the first layer with the gradients
+    of all others and the activations of that one, recomputed or still kept. In between it holds
+    less than the larger of the two.
+
+    Args:
+        gradients: bytes of all of them.
+        kept: bytes of all activations and of the head.
+        layer: bytes of one layer's activations.
+    """
+    at_the_first_layer = gradients * (shape.n_layers - 1) / shape.n_layers + layer
+    return gradients + kept - max(kept, at_the_first_layer, gradients)
 
 
 def held_bytes(n_parameters: int, settings: SftSettings) -> float:

@@ -148,6 +148,14 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path: Path, name: str) -> None
     assert (done.n, set(done.lost)) == (1, LOST[name])
 
 
+@pytest.mark.parametrize("key", ["source", "paper_id", "title"])
+def test_a_row_that_has_nothing_else_to_lose_counts_it_too(tmp_path: Path, key: str) -> None:
+    row = {"question": "Why?", "answer": "So.", key: "x"}
+    found = FORMATS["qa"].parse(row, Counter())
+    done = write(tmp_path / "x.jsonl", FORMATS["instruction"], [found])
+    assert (done.n, done.lost) == (1, {key: 1})
+
+
 @pytest.mark.parametrize("name", ["chat", "qa"])
 def test_only_chat_rows_keep_recipe_and_spans(tmp_path: Path, name: str) -> None:
     done = write(tmp_path / "x.jsonl", FORMATS[name], [make_example("Why?", "So.")])

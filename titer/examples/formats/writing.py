@@ -69,10 +69,16 @@ def write(path: Path, form: Format, examples: Iterable[Example]) -> Written:
                 done.refused[str(error)] += 1
                 continue
             done.n += 1
-            if example.source or example.fields:
+            if _says_more(example):
                 done.lost.update(form.lost(example))
         sink.end()
     return done
+
+
+def _says_more(example: Example) -> bool:
+    """Whether there is anything but messages, which every format holds: most rows have no more."""
+    origin = example.source or example.paper_id or example.title
+    return bool(origin or example.id or example.fields)
 
 
 class _Sink:

@@ -1,0 +1,123 @@
+"""`titer doctor`: what kills and failing disks left behind, explained, and mended on request."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="find and mend what kills and failing disks left behind and DVC cannot mend",
+        description="Look for locks that nobody holds, a damaged dvc.lock, half-written files, "
+        "checkpoints of other settings and stages whose DVC died. Says what it would do, changes "
+        "nothing without --fix, and exits with 1 where something is wrong. Example: titer doctor",
+    )
+    parser.add_argument("--fix", action="store_true", help="mend what was found")
+    parser.add_argument(
+        "--fsck",
+        action="store_true",
+        help="also hash every object of DVC's cache again (with --fix: set damaged ones aside)",
+    )
+    parser.set_defaults(run=doctor)
+
+
+def doctor(arguments: argparse.Namespace) -> None:
+    """Print every finding with its remedy.
+
+    Raises:
+        DataError: something is wrong and was not mended, or has to be made again.
+    """
+    from titer import runner
+    from titer.errors import DataError
+    from titer.repair import findings
+
+    found = findings.all_of(runner.ROOT, runner.present_marks)
+    for one in found:
+        print(f"{one.where}: {one.what}\n    to mend: {one.remedy}")
+        if arguments.fix:
+            one.mend()
+            print("    done")
+    n_damaged = _fsck(runner.ROOT, fix=arguments.fix) if arguments.fsck else 0
+    n_open = n_damaged + (0 if arguments.fix else len(found))
+    if n_open:
+        raise DataError(_left(n_open, n_damaged, fix=arguments.fix))
+    print(f"{len(found)} mended. Now: dvc repro" if found else "nothing is wrong")
+
+
+def _left(n_open: int, n_damaged: int, *, fix: bool) -> str:
+    if fix:
+        return f"{n_damaged} objects of DVC's cache were damaged and set aside: run what is named"
+    return f"{n_open} things are wrong. Nothing was changed; titer doctor --fix mends"
+
+
+def _fsck(root: Path, *, fix: bool) -> int:
+    """Print every damaged object of DVC's cache with whose it is; their number."""
+    from titer.repair import objects
+
+    cache = cache_folder(root)
+    found = objects.damaged(cache, root, _stages(root), _bar)
+    for one in found:
+        owner = f"{one.owner.path}, made by {one.owner.stage}" if one.owner else "an earlier result"
+        print(f"{one.object}: damaged, {owner}\n    to bring it back: {one.cure()}")
+        if fix:
+            objects.set_aside(one, root / ".dvc" / "tmp" / "damaged")
+            print(f"    set aside as .dvc/tmp/damaged/{one.md5}")
+    n_objects = len(objects.listed(cache)) + (len(found) if fix else 0)
+    print(f"DVC's cache: {n_objects} objects hashed, {len(found)} damaged")
+    return len(found)
+
+
+def _bar(things: Sequence[Any]) -> Iterable[Any]:
+    from tqdm.auto import tqdm
+
+    bar: Iterable[Any] = tqdm(things, "hashing again", unit="file", delay=2)
+    return bar
+
+
+def cache_folder(root: Path) -> Path:
+    """Where DVC keeps its objects.
+
+    Raises:
+        DataError: DVC cannot say.
+    """
+    from titer.errors import DataError
+
+    place = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["dvc", "cache", "dir"], cwd=root, env=place, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise DataError(f"dvc cache dir, in {root}: {' '.join(done.stderr.split())}")
+    return root / done.stdout.strip()
+
+
+def _stages(root: Path) -> dict[str, Any]:
+    """The stages of dvc.lock; none where it is absent or damaged, which is a finding of its own."""
+    import yaml
+
+    from titer.repair import findings
+
+    path = root / findings.LOCK
+    if not path.is_file() or findings.unreadable(path.read_bytes()):
+        return {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    stages: dict[str, Any] = yaml.load(path.read_bytes(), loader).get("stages", {})
+    return stages
+
+
+def check_outs(root: Path, paths: Iterable[str]) -> None:
+    """Hash outs again before they leave the project.
+
+    Raises:
+        DataError: a file differs from what its stage made.
+    """
+    from titer.repair import objects
+
+    if stages := _stages(root):
+        objects.check_outs(cache_folder(root), root, stages, paths, _bar)

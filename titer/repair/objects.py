@@ -1,0 +1,175 @@
+"""DVC's cache hashed again: which objects are not what their names say, and whose they are.
+
+DVC trusts an object that is there and restores damaged bytes with exit code 0 (dvc#5978).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from titer.errors import DataError
+
+OBJECTS = Path("files") / "md5"
+DIR = ".dir"
+"""Ends the hash of a folder; its object is a JSON list of the files in it."""
+
+Wanted = tuple[str, str, str, str]
+"""A file to compare: its stage, the out that it belongs to, its path, its md5."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What an object is the content of."""
+
+    stage: str
+    path: str
+    """Below the project."""
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """An object whose bytes do not give its name."""
+
+    object: Path
+    md5: str
+    owner: Owner | None
+    """Null where only other settings, or an earlier run, made it."""
+    is_sound_outside: bool
+    """Whether the file in the project still holds the right bytes."""
+
+    def cure(self) -> str:
+        """The command that brings it back once the object is out of the way."""
+        if self.owner is None:
+            return "nothing needs it now; a run that would have used it runs again"
+        if self.is_sound_outside:
+            return f"dvc commit --force {self.owner.stage}"
+        return f"dvc repro --force --single-item {self.owner.stage}"
+
+
+def md5_file(path: Path) -> str:
+    """Hex md5 of a file, as DVC names its objects; no matter of security."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def path_of(cache: Path, md5: str) -> Path:
+    """Where an object stands in the cache."""
+    return cache / OBJECTS / md5[:2] / md5[2:]
+
+
+def name_of(path: Path) -> str:
+    """The md5 that an object's place promises, with .dir where it is a folder's."""
+    return path.parent.name + path.name
+
+
+def listed(cache: Path) -> list[Path]:
+    """Every object of a cache, sorted."""
+    return sorted(p for p in (cache / OBJECTS).glob("??/*") if not p.name.endswith(".tmp"))
+
+
+def is_sound(path: Path) -> bool:
+    """Whether an object is what its name says."""
+    return md5_file(path) == name_of(path).removesuffix(DIR)
+
+
+def owners(stages: Mapping[str, Any], cache: Path) -> dict[str, Owner]:
+    """md5 -> what it is the content of, for every out in dvc.lock; sound folders are opened.
+
+    Args:
+        stages: of dvc.lock.
+    """
+    found: dict[str, Owner] = {}
+    for stage, body in stages.items():
+        for out in body.get("outs", []):
+            md5 = out.get("md5", "")
+            found.setdefault(md5, Owner(stage, out["path"]))
+            for entry in entries(cache, md5):
+                path = f"{out['path']}/{entry['relpath']}"
+                found.setdefault(entry["md5"], Owner(stage, path))
+    return found
+
+
+def entries(cache: Path, md5: str) -> list[dict[str, str]]:
+    """The files of a folder's object; none of a file's, an absent or a damaged one."""
+    path = path_of(cache, md5)
+    if not md5.endswith(DIR) or not path.is_file() or not is_sound(path):
+        return []
+    rows: list[dict[str, str]] = json.loads(path.read_bytes())
+    return rows
+
+
+def damaged(
+    cache: Path, root: Path, stages: Mapping[str, Any], bar: Callable[[list[Path]], Iterable[Path]]
+) -> list[Damaged]:
+    """Hash every object of the cache again.
+
+    Args:
+        stages: of dvc.lock.
+        bar: shows how far the reading is.
+    """
+    wrong = [path for path in bar(listed(cache)) if not is_sound(path)]
+    whose = owners(stages, cache) if wrong else {}
+    return [_described(path, root, whose.get(name_of(path))) for path in wrong]
+
+
+def _described(path: Path, root: Path, owner: Owner | None) -> Damaged:
+    md5 = name_of(path)
+    if owner is None or md5.endswith(DIR):  # a folder's list is made again from the folder
+        return Damaged(path, md5, owner, owner is not None and (root / owner.path).is_dir())
+    file = root / owner.path
+    return Damaged(path, md5, owner, file.is_file() and md5_file(file) == md5)
+
+
+def check_outs(
+    cache: Path,
+    root: Path,
+    stages: Mapping[str, Any],
+    paths: Iterable[str],
+    bar: Callable[[list[Wanted]], Iterable[Wanted]],
+) -> int:
+    """Hash outs again as they stand in the project, before they are given to anyone.
+
+    An out that dvc.lock does not hold, and a folder whose list is not in this cache, has nothing
+    to be compared with.
+
+    Args:
+        stages: of dvc.lock.
+        paths: of outs, below the project.
+        bar: shows how far the reading is.
+    Returns:
+        Number of files that were compared.
+    Raises:
+        DataError: a file differs from what its stage made.
+    """
+    chosen = set(paths)
+    made = [
+        (stage, out["path"], name, md5)
+        for stage, body in stages.items()
+        for out in body.get("outs", [])
+        if out["path"] in chosen
+        for name, md5 in _files(cache, out["path"], out.get("md5", ""))
+    ]
+    for stage, out, name, md5 in bar(made):
+        file = root / name
+        if not file.is_file() or md5_file(file) != md5:
+            raise DataError(
+                f"{name}: {'damaged or changed' if file.is_file() else 'absent'} since {stage} "
+                f"made it (dvc.lock: md5 {md5}). Look at `titer doctor --fsck`, then: dvc "
+                f"checkout --force {out}, or dvc repro --force --single-item {stage}"
+            )
+    return len(made)
+
+
+def _files(cache: Path, path: str, md5: str) -> list[tuple[str, str]]:
+    if md5.endswith(DIR):
+        return [(f"{path}/{entry['relpath']}", entry["md5"]) for entry in entries(cache, md5)]
+    return [(path, md5)] if md5 else []
+
+
+def set_aside(one: Damaged, folder: Path) -> None:
+    """Move a damaged object out of the cache, so that DVC no longer restores it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    one.object.rename(folder / one.md5)
