@@ -145,7 +145,8 @@ def trial(finished: Path, work: Path, stage: str, how: str, after_s: float) -> T
         return Trial(stage, how, after_s, False, False, ())
     go_on(clone, Case(stage, True, "plain", how), "")
     found = differences(finished, work, stage)
-    leftovers = [str(path.relative_to(work)) for path in (work / ".checkpoints").glob("*/*")]
+    kept = (work / ".checkpoints" / stage).glob("*")
+    leftovers = [path.relative_to(work).as_posix() for path in kept]
     return Trial(stage, how, after_s, True, True, (*found, *leftovers))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.pipeline.conftest import Clone
+from tests.pipeline.kills import start
 from tests.reliability.conftest import STAGE
 from titer import files
 from titer.repair import findings, objects, processes
@@ -161,18 +162,15 @@ def test_a_stage_whose_dvc_is_gone_is_ended_and_one_that_has_its_dvc_is_not(
     assert alone.stderr is not None
     alone.stderr.close()
 
-    with subprocess.Popen(
-        [Path(sys.executable).parent / "dvc", "repro", "-f", "-s", STAGE], cwd=project.path,
-        stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(project.path)},
-    ) as kept:  # fmt: skip
-        while kept.poll() is None and not any(
-            f"-m stages.{STAGE}" in one.words
-            for one in processes.of_project(project.path, processes.everyone())
-        ):
-            time.sleep(0.01)
-        assert list(findings.orphans(project.path)) == []
-        assert findings.is_in_use(project.path)
-    assert kept.returncode == 0
+    kept = start(project, ["dvc", "repro", "-f", "-s", STAGE])
+    while kept.poll() is None and not any(
+        f"-m stages.{STAGE}" in one.words
+        for one in processes.of_project(project.path, processes.everyone())
+    ):
+        time.sleep(0.01)
+    assert list(findings.orphans(project.path)) == []
+    assert findings.is_in_use(project.path)
+    assert kept.wait() == 0
 
 
 def test_every_flipped_bit_of_the_cache_is_found_and_named(project: Clone) -> None:
@@ -184,6 +182,7 @@ def test_every_flipped_bit_of_the_cache_is_found_and_named(project: Clone) -> No
     found = objects.damaged(cache, project.path, project.read("dvc.lock")["stages"], list)
     print(f"flipped {len(chosen)}, found {len(found)}")
     assert {one.object for one in found} == set(chosen)
+    assert all(one.owner is not None and one.owner.stage == STAGE for one in found)
 
 
 def flip(path: Path, seed: int) -> None:

@@ -75,8 +75,10 @@ def is_sound(path: Path) -> bool:
     return md5_file(path) == name_of(path).removesuffix(DIR)
 
 
-def owners(stages: Mapping[str, Any], cache: Path) -> dict[str, Owner]:
-    """md5 -> what it is the content of, for every out in dvc.lock; sound folders are opened.
+def owners(stages: Mapping[str, Any], cache: Path, root: Path) -> dict[str, Owner]:
+    """md5 -> what it is the content of, for every out in dvc.lock.
+
+    The list of a folder tells what is in it; where that is damaged or absent, the folder does.
 
     Args:
         stages: of dvc.lock.
@@ -84,12 +86,18 @@ def owners(stages: Mapping[str, Any], cache: Path) -> dict[str, Owner]:
     found: dict[str, Owner] = {}
     for stage, body in stages.items():
         for out in body.get("outs", []):
-            md5 = out.get("md5", "")
-            found.setdefault(md5, Owner(stage, out["path"]))
-            for entry in entries(cache, md5):
-                path = f"{out['path']}/{entry['relpath']}"
-                found.setdefault(entry["md5"], Owner(stage, path))
+            md5, path = out.get("md5", ""), out["path"]
+            found.setdefault(md5, Owner(stage, path))
+            within = {entry["md5"]: entry["relpath"] for entry in entries(cache, md5)}
+            for part, name in (within or _as_it_stands(root / path)).items():
+                found.setdefault(part, Owner(stage, f"{path}/{name}"))
     return found
+
+
+def _as_it_stands(folder: Path) -> dict[str, str]:
+    """md5 -> relative path of the files below a folder; none of a file's."""
+    below = [path for path in folder.rglob("*") if path.is_file()]
+    return {md5_file(path): path.relative_to(folder).as_posix() for path in below}
 
 
 def entries(cache: Path, md5: str) -> list[dict[str, str]]:
@@ -111,7 +119,7 @@ def damaged(
         bar: shows how far the reading is.
     """
     wrong = [path for path in bar(listed(cache)) if not is_sound(path)]
-    whose = owners(stages, cache) if wrong else {}
+    whose = owners(stages, cache, root) if wrong else {}
     return [_described(path, root, whose.get(name_of(path))) for path in wrong]
 
 
