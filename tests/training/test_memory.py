@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.training.measured_memory import ENVIRONMENT
 from tests.training.test_sft import FULL, QLORA
 from titer import runner
 from titer.config import Device, Dtype, LoraSettings, SftSettings, full_run, qlora_run
@@ -166,7 +167,7 @@ def test_the_forecast_is_within_15_percent_of_what_a_process_takes(
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.measured_memory", kind, *map(str, size)],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
+        cwd=ROOT, env={**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": "1"}, capture_output=True,
         text=True, check=True,
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
@@ -237,7 +238,7 @@ def test_a_preset_holds_the_models_that_it_names_and_no_larger_one(name: str) ->
     )
     for needed, largest in zip(needs, FITS[name], strict=True):
         n_fit = classes.index(largest) + 1 if largest else 0
-        fit = [value * room.margin(Device.cuda) <= hardware.memory_gib for value in needed.values()]
+        fit = [value * room.MARGIN[Device.cuda] <= hardware.memory_gib for value in needed.values()]
         assert fit == [True] * n_fit + [False] * (len(classes) - n_fit), needed
     assert runs[0].max_length <= hardware.micro_batch_tokens
 
@@ -255,7 +256,7 @@ def test_several_gpus_of_80_gb_spread_a_full_fine_tune_in_float32() -> None:
     """FSDP2 holds a share of weights, gradients and states on each of `processes` GPUs."""
     hardware, _, full = preset("gpu_multi")
     spread_out = gib("8B", replace(full, weights=Dtype.float32))
-    assert spread_out * room.margin(Device.cuda) <= hardware.memory_gib
+    assert spread_out * room.MARGIN[Device.cuda] <= hardware.memory_gib
     alone = gib("8B", replace(full, weights=Dtype.float32, processes=1))
     assert alone > hardware.memory_gib
 

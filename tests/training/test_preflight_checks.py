@@ -240,7 +240,7 @@ def report(base: Path, tmp_path: Path, settings: SftSettings, there: room.There)
     return preflight.inspect(tokenizer, [rows], settings, base=base, out=tmp_path, there=there)
 
 
-SCARCE = room.margin(Device.cpu) - 0.05
+SCARCE = room.MARGIN[Device.cpu] - 0.05
 """Share of the forecast that is there: a little less than preflight wants."""
 
 

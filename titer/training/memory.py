@@ -3,7 +3,7 @@
 Weights, gradients and optimiser states are counted; activations are the tensors that autograd
 keeps, counted with saved-tensor hooks on Qwen3, Llama and GPT-2 of transformers 5.23.
 Invariant: no torch and no weights; these are bytes in use. A test compares the sum with what a
-process takes, whose allocator gives freed memory back (allocator.py).
+process takes whose allocator gives freed memory back; glibc's keeps it in pieces (room.py).
 """
 
 import json

@@ -249,7 +249,7 @@ def why_not_full(
         if enabled is None:
             return str(error)
         raise
-    if enabled is None and needed * room.margin(settings.device) > memory_gib:
+    if enabled is None and needed * room.MARGIN[settings.device] > memory_gib:
         return (
             f"a full fine-tune needs about {needed:.1f} GiB for weights, gradients and "
             f"{settings.optimizer} states {batch}, and hardware.memory_gib is {memory_gib:g}"

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from titer.config import Device, Keep, SftSettings
+from titer.config import Keep, SftSettings
 from titer.errors import DataError, Stopped
 from titer.modeling import chat_template, loading
 from titer.modeling.loglikelihood import text_loglikelihoods
 from titer.modeling.weights import check_context
 from titer.records import Example
 from titer.training import (
-    allocator,
     arguments,
     attention,
     first_step,
@@ -89,8 +88,6 @@ def train(
         TooLittleDisk: the disk filled; the checkpoints before that are still there.
     """
     started = time.monotonic()
-    if settings.device == Device.cpu:
-        allocator.give_back_freed_memory()
     spread.check_processes(spread.started(), settings)
     check_context(base, settings.max_length)
     tokenizer = loading.load_tokenizer(base)
