@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.training.test_sft import FULL, QLORA, example
-from titer.config import LoraSettings
+from titer.config import Dtype, Keep, LoraSettings
 from titer.examples.formats import interop
 from titer.export import llamafactory
 from titer.export.training_run import TRAIN, Run
@@ -33,7 +33,9 @@ rows = {name: [[row["input_ids"], row["labels"]] for row in found[name]]
 said = {"steps": training.max_steps, "rate": training.learning_rate,
         "rows": training.per_device_train_batch_size * training.gradient_accumulation_steps,
         "warmup": training.warmup_steps, "r": tuning.lora_rank, "alpha": tuning.lora_alpha,
-        "bits": model.quantization_bit}
+        "bits": model.quantization_bit, "rslora": tuning.use_rslora,
+        "neftune": training.neftune_noise_alpha, "patience": tuning.early_stopping_steps,
+        "best": training.load_best_model_at_end}
 json.dump({"rows": rows, "said": said}, open(sys.argv[2], "w"))
 """
 
@@ -76,6 +78,45 @@ def test_named_modules_are_listed() -> None:
     assert found["lora_target"] == "q_proj,v_proj"
 
 
+OPTIONS = replace(
+    QLORA, lora=LoraSettings(4, 8, 0.0, "all-linear", use_rslora=True), quantize=False,
+    neftune_alpha=5.0, patience=2, keep=Keep.best,
+)  # fmt: skip
+
+
+def test_no_option_of_a_run_is_lost() -> None:
+    found = llamafactory.arguments(Run(OPTIONS, 12, 2), base="x", name="lora")
+    assert (found["use_rslora"], found["use_dora"]) == (True, False)
+    assert (found["neftune_noise_alpha"], found["early_stopping_steps"]) == (5.0, 2)
+    assert found["load_best_model_at_end"] and found["metric_for_best_model"] == "eval_loss"
+    assert "quantization_bit" not in found
+    pure = replace(FULL, weights=Dtype.bfloat16, optimizer="adamw_torch_8bit")
+    found = llamafactory.arguments(Run(pure, 12, 2), base="x", name="full")
+    assert found["optim_args"] == "bf16_stochastic_round=True"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(LLAMA_FACTORY not in os.environ, reason=f"{LLAMA_FACTORY} is not set")
+def test_the_real_one_takes_every_option(tmp_path: Path, tiny_model: Path) -> None:
+    runs = {"options": Run(OPTIONS, 12, 2)}
+    llamafactory.write(tmp_path, train=ROWS, validation=ROWS[:2], runs=runs, base=str(tiny_model))
+    said = asked(tmp_path, "options.yaml")["said"]
+    assert (said["rslora"], said["neftune"], said["patience"], said["best"]) == (True, 5.0, 2, True)
+    assert said["bits"] is None
+
+
+def asked(folder: Path, name: str) -> dict[str, Any]:
+    """What the real one makes of a YAML: rows and arguments."""
+    subprocess.run(
+        [os.environ[LLAMA_FACTORY], "-c", READ, name, "found.json"],
+        cwd=folder, check=True, timeout=600, capture_output=True,
+        env={"PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf"),
+             "DISABLE_VERSION_CHECK": "1", "HOME": str(folder)},
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads((folder / "found.json").read_text())
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(LLAMA_FACTORY not in os.environ, reason=f"{LLAMA_FACTORY} is not set")
 def test_the_real_one_reads_the_same_tokens_and_the_same_run(
@@ -86,13 +127,7 @@ def test_the_real_one_reads_the_same_tokens_and_the_same_run(
     from titer.modeling.loading import load_tokenizer
 
     written(tmp_path, base=str(tiny_model))
-    subprocess.run(
-        [os.environ[LLAMA_FACTORY], "-c", READ, "qlora.yaml", "found.json"],
-        cwd=tmp_path, check=True, timeout=600, capture_output=True,
-        env={"PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"),
-             "DISABLE_VERSION_CHECK": "1", "HOME": str(tmp_path)},
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads((tmp_path / "found.json").read_text())
+    found = asked(tmp_path, "qlora.yaml")
     tokenizer = load_tokenizer(tiny_model)
     after = tokenizer("\n", add_special_tokens=False)["input_ids"]
     for name, rows in (("train_dataset", ROWS), ("eval_dataset", ROWS[:2])):
@@ -101,5 +136,5 @@ def test_the_real_one_reads_the_same_tokens_and_the_same_run(
         assert sorted(found["rows"][name]) == sorted(expected)
     assert found["said"] == {
         "steps": 12, "rate": QLORA.learning_rate, "rows": 4, "warmup": 1, "r": 4, "alpha": 8,
-        "bits": 4,
+        "bits": 4, "rslora": False, "neftune": None, "patience": None, "best": False,
     }  # fmt: skip

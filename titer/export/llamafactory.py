@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from titer import files
-from titer.config import Device, Dtype, SftSettings
+from titer.config import Device, Dtype, Keep, SftSettings
 from titer.examples.formats.interop import DATASET_INFO
 from titer.export.training_run import FILES, ROOM, TRAIN, VALIDATION, Run
 from titer.records import Example
@@ -18,6 +18,10 @@ from titer.records import Example
 TAGS = {
     "role_tag": "role", "content_tag": "content",
     "user_tag": "user", "assistant_tag": "assistant", "system_tag": "system",
+}  # fmt: skip
+NF4 = {
+    "quantization_bit": 4, "quantization_method": "bnb",
+    "quantization_type": "nf4", "double_quantization": True,
 }  # fmt: skip
 DIFFERENCES = (
     "What the chat template writes after the end token of an answer, a line break in ChatML, is "
@@ -98,7 +102,7 @@ def arguments(run: Run, *, base: str, name: str) -> dict[str, Any]:
         "lr_scheduler_type": "cosine",
         "warmup_steps": run.warmup_steps,
         "weight_decay": settings.weight_decay,
-        "optim": settings.optimizer,
+        **_optimiser(settings),
         "seed": settings.seed,
         "data_seed": settings.seed,
         "bf16": settings.precision == Dtype.bfloat16,
@@ -109,8 +113,30 @@ def arguments(run: Run, *, base: str, name: str) -> dict[str, Any]:
         "eval_steps": every,
         "save_steps": every,
         "save_total_limit": 1,
+        **_kept(settings),
         "report_to": "none",
     }
+
+
+def _optimiser(settings: SftSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {"optim": settings.optimizer}
+    if settings.optimizer == "adamw_torch_8bit" and settings.weights == Dtype.bfloat16:
+        found["optim_args"] = "bf16_stochastic_round=True"
+    if settings.neftune_alpha:
+        found["neftune_noise_alpha"] = settings.neftune_alpha
+    return found
+
+
+def _kept(settings: SftSettings) -> dict[str, Any]:
+    """Which step's weights are kept, and when training ends early."""
+    found: dict[str, Any] = {}
+    if settings.keep == Keep.best or settings.patience:  # a patience needs to know the best
+        found |= {"metric_for_best_model": "eval_loss", "greater_is_better": False}
+    if settings.keep == Keep.best:
+        found["load_best_model_at_end"] = True
+    if settings.patience:
+        found["early_stopping_steps"] = settings.patience  # counted in evaluations, as here
+    return found
 
 
 def _weights(settings: SftSettings) -> dict[str, Any]:
@@ -126,8 +152,7 @@ def _weights(settings: SftSettings) -> dict[str, Any]:
         "lora_alpha": lora.alpha,
         "lora_dropout": lora.dropout,
         "lora_target": "all" if targets == "all-linear" else ",".join(targets),
-        "quantization_bit": 4,
-        "quantization_method": "bnb",
-        "quantization_type": "nf4",
-        "double_quantization": True,
+        "use_rslora": lora.use_rslora,
+        "use_dora": lora.use_dora,
+        **(NF4 if settings.quantize else {}),
     }
