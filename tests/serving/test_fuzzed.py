@@ -22,7 +22,7 @@ from titer.serving.engines.in_process import InProcess
 N_CASES = 3_000
 N_EACH = 340
 """Per endpoint with a body, right ones and as many wrong ones."""
-N_OPERATIONS = 9
+N_OPERATIONS = 17
 
 
 @pytest.fixture
