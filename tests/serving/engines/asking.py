@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,10 +80,10 @@ def ask(model: str, question: str, **settings: Any) -> Ask:
 
 
 async def answered(engine: Engine, one: Ask) -> tuple[str, Piece]:
-    """The whole text, and the last piece."""
+    """The whole text, and the last piece without its own, which is what the clock made of it."""
     pieces = [piece async for piece in engine.answer(one)]
     assert [piece.finish_reason is None for piece in pieces] == [True] * (len(pieces) - 1) + [False]
-    return "".join(piece.text for piece in pieces), pieces[-1]
+    return "".join(piece.text for piece in pieces), replace(pieces[-1], text="")
 
 
 async def all_answered(engine: Engine, asks: Sequence[Ask]) -> list[tuple[str, Piece]]:
