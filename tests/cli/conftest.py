@@ -6,14 +6,22 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.registry.made_up_versions import two_versions
+from titer import runner
+from titer.cli.main import main
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "import sys; from titer.cli.main import main; sys.exit(main())"
 CHOICES = {"model": "pocket", "domain": "autoimmune", "papers": "sample", "hardware": "cpu"}
+
+Titer = Callable[..., tuple[int, str, str]]
+"""The fixture `titer`: arguments to exit code, output, errors."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +81,25 @@ def project(tmp_path: Path) -> Project:
     shutil.copy(ROOT / "params.yaml", copy.root)
     copy.set("params.yaml", **CHOICES)
     return copy
+
+
+@pytest.fixture
+def titer(
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Titer:
+    """The command in a project with two versions: exit code, output, errors."""
+    root = tmp_path / "project"
+    shutil.copytree(two_versions(tmp_path_factory.getbasetemp()), root, symlinks=True)
+    shutil.copytree(ROOT / "conf", root / "conf")
+    shutil.copy(ROOT / "params.yaml", root)
+    monkeypatch.setattr(runner, "ROOT", root)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run

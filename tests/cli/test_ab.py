@@ -1,45 +1,17 @@
 """`titer ab`: a plan before its data, nothing told before a look, each mistake one line."""
 
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.registry.made_up_versions import two_versions
+from tests.cli.conftest import Titer
 from tests.serving import plans
 from titer import runner
-from titer.cli.main import main
 from titer.conversations.store import Store
 from titer.serving import experiments
 
-ROOT = Path(__file__).resolve().parents[2]
 NEW = ("ab", "new", "november", plans.A, plans.B, "--min-users", "60", "--max-users", "120")
-
-Titer = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def titer(
-    tmp_path_factory: pytest.TempPathFactory,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Titer:
-    """The command in a project with two versions: exit code, output, errors."""
-    root = tmp_path / "project"
-    shutil.copytree(two_versions(tmp_path_factory.getbasetemp()), root, symlinks=True)
-    shutil.copytree(ROOT / "conf", root / "conf")
-    shutil.copy(ROOT / "params.yaml", root)
-    monkeypatch.setattr(runner, "ROOT", root)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(arguments)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def rate(root: Path, n: int) -> None:

@@ -1,40 +1,10 @@
 """`titer model`: versions from the command line, each mistake one line."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.registry.made_up_versions import two_versions
-from titer import runner
-from titer.cli.main import main
-
-ROOT = Path(__file__).resolve().parents[2]
-
-Titer = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def titer(
-    tmp_path_factory: pytest.TempPathFactory,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Titer:
-    """The command in a project with two versions: exit code, output, errors."""
-    root = tmp_path / "project"
-    shutil.copytree(two_versions(tmp_path_factory.getbasetemp()), root, symlinks=True)
-    shutil.copytree(ROOT / "conf", root / "conf")
-    shutil.copy(ROOT / "params.yaml", root)
-    monkeypatch.setattr(runner, "ROOT", root)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(arguments)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+from tests.cli.conftest import Titer
 
 
 def test_a_version_from_the_list_to_the_disk(titer: Titer) -> None:

@@ -1,9 +1,6 @@
 """`titer doctor`: what kills and failing disks left behind, explained, and mended on request."""
 
 import argparse
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,12 +83,10 @@ def cache_folder(root: Path) -> Path:
     Raises:
         DataError: DVC cannot say.
     """
+    from titer.cli.status import ask_dvc
     from titer.errors import DataError
 
-    place = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["dvc", "cache", "dir"], cwd=root, env=place, capture_output=True, text=True
-    )
+    done = ask_dvc(root, "cache", "dir")
     if done.returncode:
         raise DataError(f"dvc cache dir, in {root}: {' '.join(done.stderr.split())}")
     return root / done.stdout.strip()

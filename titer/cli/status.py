@@ -11,10 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ORDER = (
-    "download_model", "benchmark_base", "fetch_papers", "train_qlora", "benchmark_qlora",
-    "train_full", "benchmark_full", "score",
-)  # fmt: skip
 RUNNING = re.compile(r"\(PID (\d+)\)")
 """How DVC names who holds its lock."""
 ABSENT = ("deleted", "not in cache")
@@ -51,8 +47,8 @@ def show(arguments: argparse.Namespace) -> None:
     if isinstance(changed, str):
         print(f"A run is under way: {changed}. Its stages cannot be asked before it ends.\n")
     else:
-        recorded = _recorded(runner.ROOT)
-        for name in ORDER:
+        recorded = runner.dvc_stages("dvc.lock")
+        for name in runner.dvc_stages("dvc.yaml"):
             print(f"  {name:<16} {state(name in recorded, changed.get(name, ()))}")
         print()
     for line in _verdicts(runner.ROOT):
@@ -98,14 +94,17 @@ def reasons(changes: Iterable[Any]) -> Iterable[str]:
         yield f"{absent} {NOT_HERE}"
 
 
+def ask_dvc(root: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the dvc of this environment, which need not be on the path, in a project."""
+    place = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(["dvc", *words], cwd=root, env=place, capture_output=True, text=True)
+
+
 def _changed(root: Path) -> dict[str, Any] | str:
     """What DVC finds changed, by stage; a text where another process holds its lock."""
     from titer.errors import DataError
 
-    place = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["dvc", "status", "--json"], cwd=root, env=place, capture_output=True, text=True
-    )
+    done = ask_dvc(root, "status", "--json")
     if done.returncode == 0:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -114,18 +113,6 @@ def _changed(root: Path) -> dict[str, Any] | str:
         return f"process {holder[1]}" if holder else "another DVC command"
     said = " ".join(done.stderr.split())
     raise DataError(f"dvc status, in {root}: {said}. `titer doctor` finds what DVC cannot mend")
-
-
-def _recorded(root: Path) -> set[str]:
-    """Stages that dvc.lock holds."""
-    import yaml
-
-    lock = root / "dvc.lock"
-    if not lock.is_file():
-        return set()
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content = yaml.load(lock.read_text(encoding="utf-8"), loader)
-    return set((content or {}).get("stages", {}))
 
 
 def _verdicts(root: Path) -> list[str]:
