@@ -12,9 +12,10 @@ from typing import Any
 
 from titer import files
 from titer.config import Dtype, Keep, SftSettings
-from titer.export.training_run import FILES, ROOM, TRAIN, VALIDATION, Run
+from titer.export.training_run import FILES, ROOM, TRAIN, VALIDATION, Run, write_readme, write_runs
 from titer.records import Example
 
+COMMAND = "axolotl train"
 COUNTS = "train"
 """Key of a turn that says whether the loss counts on it."""
 DIFFERENCES = (
@@ -44,25 +45,18 @@ def write(
     Returns:
         The files, in the order in which they are of use.
     """
-    import yaml
-
     written = []
     for name, rows in ((TRAIN, train), (VALIDATION, validation)):
         written.append(out / FILES[name])
         files.write_jsonl(written[-1], ({"messages": _turns(row)} for row in rows))
-    for name, run in sorted(runs.items()):
-        written.append(out / f"{name}.yaml")
-        text = yaml.safe_dump(configuration(run, base=base, name=name), sort_keys=False)
-        files.write_text(written[-1], f"# axolotl train {name}.yaml, in this folder\n{text}")
-    lines = [
-        "# The same training in Axolotl", "",
-        "Run in this folder: `axolotl train qlora.yaml`. Its loss is on the last answer of a row "
-        "and its end token, as here.",
-        "", "What is not the same:", "", *(f"- {text}" for text in DIFFERENCES), "",
-    ]  # fmt: skip
-    written.append(out / "README.md")
-    files.write_text(written[-1], "\n".join(lines))
-    return written
+    written += write_runs(
+        out, runs, lambda run, name: configuration(run, base=base, name=name), command=COMMAND
+    )
+    loss = "Its loss is on the last answer of a row and its end token, as here."
+    readme = write_readme(
+        out, trainer="Axolotl", command=COMMAND, loss=loss, differences=DIFFERENCES
+    )
+    return [*written, readme]
 
 
 def _turns(row: Example) -> list[dict[str, Any]]:

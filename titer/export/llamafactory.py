@@ -12,13 +12,14 @@ from typing import Any
 from titer import files
 from titer.config import Device, Dtype, Keep, SftSettings
 from titer.examples.formats.interop import DATASET_INFO
-from titer.export.training_run import FILES, ROOM, TRAIN, VALIDATION, Run
+from titer.export.training_run import FILES, ROOM, TRAIN, VALIDATION, Run, write_readme, write_runs
 from titer.records import Example
 
 TAGS = {
     "role_tag": "role", "content_tag": "content",
     "user_tag": "user", "assistant_tag": "assistant", "system_tag": "system",
 }  # fmt: skip
+COMMAND = "llamafactory-cli train"
 NF4 = {
     "quantization_bit": 4, "quantization_method": "bnb",
     "quantization_type": "nf4", "double_quantization": True,
@@ -50,25 +51,18 @@ def write(
     Returns:
         The files, in the order in which they are of use.
     """
-    import yaml
-
     for name, rows in ((TRAIN, train), (VALIDATION, validation)):
         files.write_jsonl(out / FILES[name], ({"messages": row.messages} for row in rows))
     files.write_json(out / DATASET_INFO, {name: _description(FILES[name]) for name in FILES})
     written = [out / DATASET_INFO, *(out / name for name in FILES.values())]
-    for name, run in sorted(runs.items()):
-        path = out / f"{name}.yaml"
-        text = yaml.safe_dump(arguments(run, base=base, name=name), sort_keys=False)
-        files.write_text(path, f"# llamafactory-cli train {path.name}, in this folder\n{text}")
-        written.append(path)
-    lines = [
-        "# The same training in LLaMA-Factory", "",
-        "Run in this folder: `llamafactory-cli train qlora.yaml`. Its loss is on the last answer "
-        "of a row, as here.",
-        "", "What is not the same:", "", *(f"- {text}" for text in DIFFERENCES), "",
-    ]  # fmt: skip
-    files.write_text(out / "README.md", "\n".join(lines))
-    return [*written, out / "README.md"]
+    written += write_runs(
+        out, runs, lambda run, name: arguments(run, base=base, name=name), command=COMMAND
+    )
+    loss = "Its loss is on the last answer of a row, as here."
+    readme = write_readme(
+        out, trainer="LLaMA-Factory", command=COMMAND, loss=loss, differences=DIFFERENCES
+    )
+    return [*written, readme]
 
 
 def _description(name: str) -> dict[str, Any]:
