@@ -94,6 +94,8 @@ def test_a_page_without_results_before_the_end_is_asked_for_again(
     [
         b"[]",
         b'{"hitCount": 1}',
+        b'{"hitCount": 1e999, "resultList": {"result": []}}',
+        b"[" * 100_000,
         b'{"errCode": 404, "errMsg": "no"}',
         b'{"hitCount": 1, "resultList": {"result": [{"title": "1"}]}}',
         b'{"hitCount": 1, "resultList": {"result": ["1"]}}',
@@ -101,7 +103,18 @@ def test_a_page_without_results_before_the_end_is_asked_for_again(
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "1"}, {"pmid": "1"}]}}',
         b'{"hitCount": 1, "resultList": {"result": [{"pmid": "1"}, {"pmid": "2"}]}}',
     ],
-    ids=["list", "no results", "error", "no id", "no row", "not asked for", "twice", "too many"],
+    ids=[
+        "list",
+        "no results",
+        "endless",
+        "deep",
+        "error",
+        "no id",
+        "no row",
+        "not asked for",
+        "twice",
+        "too many",
+    ],
 )
 def test_an_answer_that_does_not_fit_is_no_answer(
     body: bytes, server: Server, standin: Standin, client: Callable[..., EuropePmc]

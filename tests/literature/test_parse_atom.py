@@ -29,6 +29,17 @@ def test_identity_and_version_are_read() -> None:
     assert paper.raw_sha256 == sha256_text(entry)
 
 
+@pytest.mark.parametrize("said", ["yesterday", "24-1-8", ""])
+def test_a_day_that_is_no_iso_date_is_not_known(said: str) -> None:
+    entry = re.sub(r"<published>.*?<", f"<published>{said}<", corpus.entry(7))
+    assert parse(entry).papers[0].pub_date is None
+
+
+def test_a_version_of_thousands_of_digits_is_none() -> None:
+    entry = corpus.entry(7).replace("2401.00007v1", f"2401.00007v{'1' * 5000}")
+    assert parse(entry).papers[0].arxiv_version == 1
+
+
 def test_an_old_identifier_keeps_its_archive() -> None:
     entry = corpus.entry(1).replace("2401.00001v1", "q-bio/0401001v2")
     assert parse(entry).papers[0].paper_id == "arxiv:q-bio/0401001"

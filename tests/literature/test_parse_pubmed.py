@@ -105,6 +105,8 @@ def test_a_fraction_of_sums_keeps_its_grouping() -> None:
         ("<MedlineDate>2000 Spring</MedlineDate>", "2000"),
         ("<MedlineDate>Fall 2001</MedlineDate>", "2001"),
         ("<MedlineDate>not given</MedlineDate>", None),
+        ("<Year>2020</Year><Month>\u00b2</Month>", "2020"),
+        (f"<Year>2020</Year><Month>{'1' * 5000}</Month>", "2020"),
     ],
 )
 def test_dates_are_as_precise_as_the_record(date: str, expected: str | None) -> None:
@@ -300,6 +302,21 @@ def test_the_mark_of_synthetic_records_is_no_keyword() -> None:
 def test_chat_control_tokens_are_taken_out_and_marked(token: str) -> None:
     found = with_text(f"one {token.replace('<', '&lt;')} two")
     assert (found.abstract, found.sanitised) == ("one two", True)
+
+
+@pytest.mark.parametrize("version", ["\u00b2", "9" * 5000, ""])
+def test_an_odd_version_is_the_first(version: str) -> None:
+    record = corpus.record(0).replace('<PMID Version="1">', f'<PMID Version="{version}">')
+    assert version in record
+    assert parse(record).papers[0].paper_id == "pmid:30000001"
+
+
+@pytest.mark.parametrize("pmid", ["abc", "\u00b2", "12 3", ""])
+def test_a_pmid_that_is_no_number_makes_no_paper(pmid: str) -> None:
+    record = corpus.record(0).replace(">30000001</PMID>", f">{pmid}</PMID>")
+    assert parse(record).skipped == [
+        {"paper_id": "pmid:", "reason": "a record without PMID or Article"}
+    ]
 
 
 def test_only_the_record_with_a_forbidden_character_is_marked() -> None:

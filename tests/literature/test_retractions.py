@@ -99,6 +99,12 @@ def test_what_was_marked_is_counted() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("pmid", ["\u00b2", "1" * 5000, "unavailable", "0"])
+def test_what_is_no_pmid_names_no_paper(pmid: str) -> None:
+    read = read_table(table(row(OriginalPaperPubMedID=pmid)), "t.csv")
+    assert (read.n_rows, read.notices) == (1, {})
+
+
 @pytest.mark.parametrize(
     "body",
     [

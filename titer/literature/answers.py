@@ -9,6 +9,7 @@ from typing import Any
 
 from lxml import etree
 
+from titer.literature.fields import whole_number
 from titer.literature.http import Unusable
 from titer.literature.markup import safe_parser, without_forbidden
 
@@ -45,7 +46,7 @@ def _json_error(body: bytes) -> str:
     """What a JSON answer gives as its error: PubMed's way of saying that too much was asked."""
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "cut JSON"
     return str(answer.get("error", "JSON without an error"))[:160]
 
@@ -62,14 +63,14 @@ def search_result(root: Any) -> tuple[int, list[str]]:
     Raises:
         Unusable: count and ids do not agree.
     """
-    count = (root.findtext("Count") or "").strip()
+    count = whole_number((root.findtext("Count") or "").strip())
     ids = [one.text for one in root.iterfind("IdList/Id")]
-    if not count.isdigit() or not all(one and one.isdigit() for one in ids):
+    if count is None or any(whole_number(one) is None for one in ids):
         raise Unusable("a search answer without a count or with odd ids")
-    expected = min(int(count), SERVED_IDS)
+    expected = min(count, SERVED_IDS)
     if len(set(ids)) != expected:
         raise Unusable(f"{len(set(ids))} of {expected} ids")
-    return int(count), ids
+    return count, ids
 
 
 def received(body: bytes) -> tuple[bytes, set[str]]:

@@ -139,7 +139,7 @@ def _page(body: bytes, *, left: frozenset[str], n_seen: int, cursor: str) -> _Pa
         answer = json.loads(body)
         count, rows = int(answer["hitCount"]), answer["resultList"]["result"]
         names = [str(row.get("pmid") or row["id"]) for row in rows]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise Unusable("no list of results") from None
     n_short = count - n_seen - len(rows)
     if not len(names) == len(set(names) & left) or n_short < 0:

@@ -14,7 +14,9 @@ NOTICE_TYPES = ("Retraction of Publication", "Retraction Notice")
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
-_YEAR = re.compile(r"\d{4}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_YEAR = re.compile(r"[0-9]{4}")
 _CITED = re.compile(r"\. (?P<year>\d{4})(?: (?P<month>[A-Z][a-z]{2})(?: (?P<day>\d{1,2}))?)?;")
 _AFTER_YEAR = re.compile(r"(?:-\d{4})?\s*([A-Za-z]{3})")
 
@@ -23,6 +25,20 @@ def normal_doi(text: str | None) -> str | None:
     """A DOI in lower case without address or `doi:`; None where there is none."""
     doi = _DOI_PREFIX.sub("", (text or "").strip()).lower()
     return doi or None
+
+
+def whole_number(text: str | None) -> int | None:
+    """The number that a text is, in at most nine plain digits; None for anything else.
+
+    `str.isdigit` takes a superscript too, and `int` refuses it as it refuses thousands of digits.
+    """
+    return int(text) if text and _NUMBER.fullmatch(text) else None
+
+
+def iso_day(text: str | None) -> str | None:
+    """The day that an ISO date or time begins with; None where it begins otherwise."""
+    found = _DAY.match((text or "").strip())
+    return found[0] if found else None
 
 
 def partial_date(element: Any) -> str | None:
@@ -62,8 +78,9 @@ def _free_date(text: str) -> str | None:
 def _month(text: str | None) -> str:
     """Two digits for `Mar`, `March`, `3` or `03`; empty for anything else."""
     word = (text or "").strip().lower()
-    if word.isdigit() and 1 <= int(word) <= 12:
-        return f"{int(word):02d}"
+    number = whole_number(word)
+    if number is not None:
+        return f"{number:02d}" if 1 <= number <= 12 else ""
     return f"{_MONTHS.index(word[:3]) + 1:02d}" if word[:3] in _MONTHS else ""
 
 

@@ -21,7 +21,7 @@ SYNTHETIC_MARK = "synthetic sample record"
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 
-_ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>\d+))?$")
+_ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>[0-9]{1,9}))?$")
 _RETRACTED_TITLE = re.compile(r"\[?retracted(?: article)?:", re.IGNORECASE)
 _WITHDRAWN_TITLE = re.compile(r"\[?(?:withdrawn|removed):", re.IGNORECASE)
 _WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
@@ -132,12 +132,13 @@ def _read_deleted(element: Any, raw_sha256: str) -> Iterator[Read]:
 
 
 def _pmid(holder: Any) -> tuple[str, int]:
-    """PMID and version; an empty PMID where there is none."""
+    """PMID and version; an empty PMID where there is none, or one that is no number."""
     element = None if holder is None else holder.find("PMID")
     if element is None:
         return "", 1
-    version = element.get("Version", "")
-    return (element.text or "").strip(), int(version) if version.isdigit() else 1
+    pmid, version = (element.text or "").strip(), fields.whole_number(element.get("Version"))
+    known = fields.whole_number(pmid) is not None
+    return pmid if known else "", 1 if version is None else version
 
 
 def _paper(pmid: str, article: Any, cleaner: Cleaner, raw_sha256: str) -> Paper:
@@ -213,11 +214,11 @@ def _read_entry(entry: Any, raw_sha256: str) -> Iterator[Read]:
         doi=fields.normal_doi(entry.findtext(f"{ARXIV}doi")),
         journal=cleaner.text(entry.find(f"{ARXIV}journal_ref")) or None,
         authors=[cleaner.text(one) for one in entry.iterfind(f"{ATOM}author/{ATOM}name")],
-        pub_date=(entry.findtext(f"{ATOM}published") or "").strip()[:10] or None,
+        pub_date=fields.iso_day(entry.findtext(f"{ATOM}published")),
         categories=_categories(entry),
         withdrawn=_is_withdrawn(comment, summary),
         is_preprint=True,
-        date_revised=(entry.findtext(f"{ATOM}updated") or "").strip()[:10] or None,
+        date_revised=fields.iso_day(entry.findtext(f"{ATOM}updated")),
         raw_sha256=raw_sha256,
         sanitised=cleaner.sanitised,
     )

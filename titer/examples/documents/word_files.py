@@ -65,7 +65,7 @@ def _level(paragraph: Any) -> int:
     if style == "Title":
         return 1
     number = style.removeprefix("Heading ")
-    return int(number) if style.startswith("Heading ") and number.isdigit() else 0
+    return int(number) if style.startswith("Heading ") and number.isdecimal() else 0
 
 
 def _styled(document: Any, name: str) -> str:
