@@ -107,9 +107,10 @@ def test_more_rows_than_asked_for_are_left_in_the_raw_text(tmp_path: Path) -> No
         ("I cannot help with that.", 0),
         ("", 0),
         ("[" * 5000, 0),
+        ("[" + "1" * 5000, 0),
     ],
     ids=["json", "fence", "object of a list", "one object", "after a thought", "cut off",
-         "wrong types", "refusal", "empty", "nested"],
+         "wrong types", "refusal", "empty", "nested", "digits"],
 )  # fmt: skip
 def test_rows_are_found_in_whatever_stands_around_them(raw: str, n_rows: int) -> None:
     assert len(parse_reply(raw)) == n_rows

@@ -80,6 +80,13 @@ def test_a_sheet_that_may_be_filled_in_is_not_overwritten(tmp_path: Path) -> Non
     assert path.read_text() == "answers of hours"
 
 
+def test_a_sheet_of_very_long_answers_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    csv.field_size_limit(131_072)  # Python's own, which another reader may have raised
+    review_sheet.write(path, [("x:1", make_example("Why?", "So. " * 50_000))], n=1, seed=1)
+    assert review_sheet.read(path)["accurate"].n == 0
+
+
 def test_answers_are_counted_by_aspect(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f'{HEAD}\nx:1,"Why?\nHow?",So.,,,yes,no,,,,,\nx:2,Q,A,,, YES,,,,,,fine\n')

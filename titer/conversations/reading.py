@@ -184,6 +184,11 @@ def _text(row: dict[str, Any], key: str) -> str | None:
 
 def _number(row: dict[str, Any], key: str) -> float | None:
     value = row.get(key)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return None if value is None else float(value)
-    raise DataError(f"{key}: a {type(value).__name__}; expected a number")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DataError(f"{key}: a {type(value).__name__}; expected a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise DataError(f"{key}: a number of {len(str(value)):,} digits; too large") from None

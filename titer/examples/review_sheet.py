@@ -15,6 +15,7 @@ from pathlib import Path
 from titer import files
 from titer.errors import ConfigError, FormatError
 from titer.examples import quality
+from titer.examples.formats.json_list import MAX_BYTES
 from titer.examples.formats.text_records import text_of_messages
 from titer.records import Example
 
@@ -97,6 +98,7 @@ def read(path: Path) -> dict[str, Answers]:
     Raises:
         FormatError: no sheet, or a cell with another word than yes or no.
     """
+    csv.field_size_limit(MAX_BYTES)  # a cell may be as long as a row that was drawn
     reader = csv.DictReader(io.StringIO(files.read_text(path), newline=""))
     lacking = [name for name in ("place", *ASPECTS) if name not in (reader.fieldnames or ())]
     if lacking:

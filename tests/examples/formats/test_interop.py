@@ -95,7 +95,17 @@ REFUSED = {
     "a hub": ({"hf_hub_url": "a/b"}, "x: hf_hub_url. Allowed: file_name, a file beside it"),
     "preferences": ({"file_name": "x.json", "ranking": True}, "x: ranking, preferences"),
     "formatting": ({"file_name": "x.json", "formatting": "kto"}, "x: formatting 'kto'. Allowed"),
-}
+    "no mapping of columns": (
+        {"file_name": "x.json", "columns": ["q"]}, "x: columns: ['q']. Allowed: a mapping of texts",
+    ),
+    "a column that is no text": (
+        {"file_name": "x.json", "columns": {"prompt": ["q"]}},
+        "x: columns: prompt: ['q']. Allowed: a text",
+    ),
+    "no mapping of tags": (
+        {"file_name": "x.json", "formatting": "sharegpt", "tags": 3}, "x: tags: 3. Allowed",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -112,13 +122,41 @@ def test_what_is_not_read_is_refused(tmp_path: Path, case: str) -> None:
     ("text", "found"),
     [("a: [", "not readable as YAML"), ("a: 1", "no list of datasets"),
      ("datasets: [{path: x, type: alpaca}]", "x: no file"),
-     ("datasets: [{path: ., type: completion}]", ".: no file")],
+     ("datasets: [{path: ., type: completion}]", ".: no file"),
+     ("datasets: [{path: x.yml, type: {field_input: [a]}}]", "x.yml: type: field_input: ['a']."),
+     ("datasets: [{path: x.yml, type: sharegpt, roles: [a]}]", "x.yml: roles: ['a']. Allowed: a"),
+     ("datasets: [{path: x.yml, type: sharegpt, roles: {user: me}}]", "x.yml: roles: {'user': '"),
+     ("datasets: [{path: x.yml, type: sharegpt, field_messages: [a]}]", "x.yml: field_messages: "),
+     ("datasets: [{path: x.yml, type: sharegpt, message_property_mappings: [a]}]",
+      "x.yml: message_property_mappings: ['a']. Allowed: a mapping of texts")],
 )  # fmt: skip
 def test_a_configuration_of_axolotl_that_is_none_is_refused(
     tmp_path: Path, text: str, found: str
 ) -> None:
-    config = tmp_path / "config.yml"
+    config = tmp_path / "x.yml"
     config.write_text(text)
     with pytest.raises(FormatError) as error:
         interop.find(config, None)
     assert str(error.value).startswith(f"{config}:1: {found}")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"formatting": "sharegpt", "tags": None},
+     {"formatting": "sharegpt", "columns": None, "tags": {}}],
+)  # fmt: skip
+def test_a_part_that_is_null_is_left_out(tmp_path: Path, entry: dict[str, Any]) -> None:
+    (tmp_path / "x.json").write_text(json.dumps([LLAMA_FACTORY["sharegpt"][1]]))
+    info = tmp_path / "dataset_info.json"
+    info.write_text(json.dumps({"x": {"file_name": "x.json", **entry}}))
+    assert turns(interop.find(info, "x")) == [ANSWERED]
+
+
+def test_a_speaker_that_is_no_text_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    row = {"conversations": [{"from": ["human"], "value": "Why?"}]}
+    (tmp_path / "x.json").write_text(json.dumps([row]))
+    info = tmp_path / "dataset_info.json"
+    info.write_text(json.dumps({"x": {"file_name": "x.json", "formatting": "sharegpt"}}))
+    reading = interop.reading(interop.find(info, "x"))
+    assert list(reading) == []
+    assert reading.faults[0].found.startswith("turn 1: expected from (human, gpt or system)")

@@ -39,6 +39,9 @@ AXOLOTL_FIELDS = {
     "instruction": "field_instruction", "input": "field_input", "output": "field_output",
     "system": "field_system",
 }  # fmt: skip
+AXOLOTL_MESSAGE_FIELDS = (
+    "field_messages", "field_system", "message_field_role", "message_field_content",
+)  # fmt: skip
 AXOLOTL_ROLES = {"human": ("human", "user"), "gpt": ("gpt", "assistant"), "system": ("system",)}
 
 Row = Mapping[str, Any]
@@ -123,7 +126,8 @@ def _llama_factory(info: Path, name: str, entry: Mapping[str, Any]) -> Descripti
     if entry.get("ranking"):
         raise FormatError(f"{at}: ranking, preferences. Allowed: answers to train on")
     formatting = entry.get("formatting", "alpaca")
-    columns, tags = entry.get("columns"), {**TAGS, **entry.get("tags", {})}
+    columns = _texts(f"{at}: columns", entry.get("columns"))
+    tags = {**TAGS, **_texts(f"{at}: tags", entry.get("tags"))}
     path = info.parent / str(entry["file_name"])
     if formatting == "alpaca":
         # where columns are given, one that is not named is not read
@@ -132,10 +136,10 @@ def _llama_factory(info: Path, name: str, entry: Mapping[str, Any]) -> Descripti
         return Description(name, path, "alpaca", partial(_renamed, names))
     if formatting not in ("sharegpt", "openai"):
         raise FormatError(f"{at}: formatting {formatting!r}. Allowed: alpaca, sharegpt, openai")
-    where = (columns or {}).get("messages", "conversations")
-    roles = {tags[tag]: ours for tag, ours in SPEAKERS.items()}
+    where = columns.get("messages", "conversations")
+    roles = {str(tags[tag]): ours for tag, ours in SPEAKERS.items()}
     turn = partial(_turn, roles, tags["role_tag"], tags["content_tag"])
-    names = {"conversations": where, "system": (columns or {}).get("system")}
+    names = {"conversations": where, "system": columns.get("system")}
     return Description(name, path, "sharegpt", partial(_conversation, names, turn))
 
 
@@ -165,7 +169,9 @@ def _axolotl(config: Path, name: str, entry: Mapping[str, Any]) -> Description:
         raise FormatError(f"{at}: no file {path}. Allowed: a file; hubs are not asked")
     kind = entry.get("type")
     if isinstance(kind, dict):
-        names = {ours: kind.get(field, ours) for ours, field in AXOLOTL_FIELDS.items()}
+        read = {key: kind[key] for key in AXOLOTL_FIELDS.values() if key in kind}
+        fields = _texts(f"{at}: type", read)
+        names = {ours: fields.get(field, ours) for ours, field in AXOLOTL_FIELDS.items()}
         return Description(name, path, "alpaca", partial(_renamed, names))
     bare = str(kind).partition(":")[0]
     if bare in AXOLOTL_TYPES:
@@ -174,19 +180,40 @@ def _axolotl(config: Path, name: str, entry: Mapping[str, Any]) -> Description:
         known = ", ".join((*AXOLOTL_TYPES, "chat_template", "sharegpt", "or a mapping of fields"))
         raise FormatError(f"{at}: type {kind!r}. Allowed: {known}")
     is_old = bare == "sharegpt"
-    where = entry.get("field_messages", "conversations" if is_old else "messages")
+    fields = _texts(at, {key: entry[key] for key in AXOLOTL_MESSAGE_FIELDS if key in entry})
+    where = fields.get("field_messages", "conversations" if is_old else "messages")
     keys = {
-        "role": entry.get("message_field_role", "from" if is_old else "role"),
-        "content": entry.get("message_field_content", "value" if is_old else "content"),
-        **entry.get("message_property_mappings", {}),
+        "role": fields.get("message_field_role", "from" if is_old else "role"),
+        "content": fields.get("message_field_content", "value" if is_old else "content"),
+        **_texts(f"{at}: message_property_mappings", entry.get("message_property_mappings")),
     }
+    turn = partial(_turn, _axolotl_roles(at, entry.get("roles")), keys["role"], keys["content"])
+    names = {"conversations": where, "system": fields.get("field_system")}
+    return Description(name, path, "sharegpt", partial(_conversation, names, turn))
+
+
+def _axolotl_roles(at: str, given: Any) -> dict[str, str]:
+    """Who speaks under which name: Axolotl's own names, and those that the description adds."""
     roles = {one: ours for ours, spellings in AXOLOTL_ROLES.items() for one in spellings}
-    for ours, spellings in entry.get("roles", {}).items():
+    named = {} if given is None else given
+    if not isinstance(named, dict) or not all(isinstance(one, list) for one in named.values()):
+        raise FormatError(f"{at}: roles: {given!r:.80}. Allowed: a list of names for each role")
+    for ours, spellings in named.items():
         target = {"user": "human", "assistant": "gpt"}.get(ours, ours)
         roles |= {str(one): target for one in spellings}
-    turn = partial(_turn, roles, keys["role"], keys["content"])
-    names = {"conversations": where, "system": entry.get("field_system")}
-    return Description(name, path, "sharegpt", partial(_conversation, names, turn))
+    return roles
+
+
+def _texts(at: str, given: Any) -> dict[str, str | None]:
+    """A part of a description that names columns, tags or keys; empty where it is left out."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise FormatError(f"{at}: {given!r:.80}. Allowed: a mapping of texts")
+    for key, value in given.items():
+        if not isinstance(value, str | None):
+            raise FormatError(f"{at}: {key}: {value!r:.80}. Allowed: a text")
+    return given
 
 
 def _renamed(names: Mapping[str, str | None], row: Row) -> Row:
@@ -205,9 +232,10 @@ def _conversation(names: Mapping[str, str | None], turn: Callable[[Any], Any], r
     return found
 
 
-def _turn(roles: Mapping[str, str], role: str, content: str, given: Any) -> Any:
+def _turn(roles: Mapping[str, str], role: str | None, content: str | None, given: Any) -> Any:
     """A turn as ShareGPT spells it; of an unknown speaker as it is."""
     if not isinstance(given, dict) or role not in given or content not in given:
         return given
     speaker = given[role]
-    return {"from": roles.get(speaker, speaker), "value": given[content]}
+    ours = roles.get(speaker, speaker) if isinstance(speaker, str) else speaker
+    return {"from": ours, "value": given[content]}
