@@ -103,6 +103,11 @@ class Paper(Record):
     text, the only section. Absent from the JSON of a paper."""
 
     @property
+    def cluster(self) -> str:
+        """`cluster_id`; of a paper that no duplicates were looked for, its own id."""
+        return self.cluster_id or self.paper_id
+
+    @property
     def abstract(self) -> str:
         """All section texts, joined by a space."""
         return " ".join(section["text"] for section in self.sections)

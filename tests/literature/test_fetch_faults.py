@@ -43,7 +43,7 @@ def test_429_for_a_while_is_waited_out(
     client = PubmedClient(
         pubmed_settings, timeout_s=5, max_tries=8, credentials=Credentials(EMAIL), backoff_s=0.02
     )
-    assert len(client.search("words", until=UNTIL)) == 60
+    assert len(client.find("words", until=UNTIL).ids) == 60
     assert len(server.requests("esearch")) <= 8, "pauses double"
 
 
@@ -95,7 +95,7 @@ def test_a_slow_drip_is_cut_off_and_asked_for_again(
         pubmed_settings, timeout_s=0.05, max_tries=5, credentials=Credentials(EMAIL), backoff_s=0.01
     )
     began = time.monotonic()
-    client.fetch(["30000001"])
+    list(client.fetch_each(["30000001"]))
     assert 1 <= time.monotonic() - began < 5, "twenty times the time limit"
     assert client.line.retries["too slow"] == 1
 
@@ -186,7 +186,7 @@ def test_an_answer_of_50_megabytes_is_taken(server: Server, pubmed_settings: Any
     client = PubmedClient(
         pubmed_settings, timeout_s=20, max_tries=1, credentials=Credentials(EMAIL)
     )
-    (body,) = client.fetch(["30000001"])
+    (body,) = client.fetch_each(["30000001"])
     assert len(body) > 50 * 2**20
     assert len(parse_pubmed(body).papers[0].abstract) > 50 * 10**6
 

@@ -3,8 +3,8 @@
 import pytest
 
 from titer.config import LICENCES
-from titer.literature.licences import may_redistribute, normal_licence, stated_by_record
-from titer.records import Paper
+from titer.literature.licences import normal_licence, stated_by_record
+from titer.records import Paper, is_open_licence
 
 
 def paper(**fields: object) -> Paper:
@@ -130,10 +130,4 @@ def test_a_copyright_notice_is_a_licence_only_with_its_address(
     [("cc0", True), ("cc-by", True), ("cc-by-sa", False), ("cc-by-nc", False), (None, False)],
 )
 def test_only_cc0_and_cc_by_may_be_passed_on(name: str | None, expected: bool) -> None:
-    licence = {"id": name, "url": None, "source": "x"}
-    assert may_redistribute(paper(license=licence)) is expected
-
-
-def test_synthetic_records_may_be_passed_on() -> None:
-    assert may_redistribute(paper(synthetic=True))
-    assert not may_redistribute(paper())
+    assert is_open_licence(name) is expected

@@ -113,6 +113,6 @@ def test_pubmed_keeps_its_own_answers(
     standin: Pmc, fetch: Fetch, pubmed_client: Callable[..., Any], cache: Cache
 ) -> None:
     fetch(["PMC2"])
-    pubmed_client(cache).fetch(["30000001"])
+    list(pubmed_client(cache).fetch_each(["30000001"]))
     kinds = sorted(path.parent.name for path in cache.folder.glob("*/*.gz"))
     assert kinds == ["pmc", "pubmed"]

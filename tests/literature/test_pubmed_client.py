@@ -53,7 +53,7 @@ SEARCH_FAULTS = {
 @pytest.mark.parametrize("fault", SEARCH_FAULTS.values(), ids=SEARCH_FAULTS)
 def test_a_search_survives(server: Server, pubmed_client: Make, fault: Fault) -> None:
     server.faults["esearch"].append(fault)
-    assert pubmed_client().search("words", until=UNTIL) == sorted(server.records, key=int)
+    assert pubmed_client().find("words", until=UNTIL).ids == sorted(server.records, key=int)
     assert len(server.requests("esearch")) <= 2
 
 
@@ -68,7 +68,7 @@ FETCH_FAULTS = {
 def test_a_fetch_survives(server: Server, pubmed_client: Make, fault: Fault) -> None:
     server.faults["efetch"].append(fault)
     ids = sorted(server.records, key=int)
-    assert ids_of(pubmed_client().fetch(ids)) == ids
+    assert ids_of(list(pubmed_client().fetch_each(ids))) == ids
     assert len(server.requests("efetch")) == 4, "three batches and the repeated one"
 
 
@@ -76,14 +76,14 @@ def test_a_fetch_survives(server: Server, pubmed_client: Make, fault: Fault) -> 
 def test_a_fetch_takes_as_it_is(server: Server, pubmed_client: Make, kind: str) -> None:
     server.faults["efetch"].append(Fault(kind))
     ids = sorted(server.records, key=int)
-    assert ids_of(pubmed_client().fetch(ids)) == ids
+    assert ids_of(list(pubmed_client().fetch_each(ids))) == ids
     assert len(server.requests("efetch")) == 3
 
 
 def test_only_missing_ids_are_asked_for_again(server: Server, pubmed_client: Make) -> None:
     server.faults["efetch"].append(Fault("drop", amount=2))
     ids = sorted(server.records, key=int)[:10]
-    pubmed_client().fetch(ids)
+    list(pubmed_client().fetch_each(ids))
     asked = [request.parameters["id"] for request in server.requests("efetch")]
     assert asked == [",".join(ids), ",".join(ids[-2:])]
 
@@ -92,9 +92,9 @@ def test_an_id_that_never_comes_is_asked_for_three_times_more(
     server: Server, pubmed_client: Make, cache: Cache
 ) -> None:
     ids = [*sorted(server.records, key=int)[:3], "999"]
-    first = pubmed_client(cache).fetch(ids)
+    first = list(pubmed_client(cache).fetch_each(ids))
     assert (ids_of(first), len(server.requests("efetch"))) == (ids[:3], 4)
-    assert ids_of(pubmed_client(cache).fetch(ids)) == ids[:3]
+    assert ids_of(list(pubmed_client(cache).fetch_each(ids))) == ids[:3]
     assert len(server.requests("efetch")) == 4, "the second run knows that it never comes"
 
 
@@ -102,7 +102,7 @@ def test_a_forbidden_byte_that_stays_is_taken_out_at_last(
     server: Server, pubmed_client: Make
 ) -> None:
     server.faults["efetch"].extend([Fault("bad_byte")] * 3)
-    (body,) = pubmed_client().fetch(sorted(server.records, key=int)[:2])
+    (body,) = pubmed_client().fetch_each(sorted(server.records, key=int)[:2])
     papers = parse_pubmed(body).papers
     assert [paper.sanitised for paper in papers] == [True, False]
 
@@ -110,35 +110,35 @@ def test_a_forbidden_byte_that_stays_is_taken_out_at_last(
 def test_the_last_of_many_refusals_is_rate_limited(server: Server, pubmed_client: Make) -> None:
     server.faults["esearch"].extend([Fault("status", 429)] * 3)
     with pytest.raises(RateLimited, match=r"gave up after 3 tries: HTTP 429.*run the same command"):
-        pubmed_client().search("words", until=UNTIL)
+        pubmed_client().find("words", until=UNTIL)
 
 
 def test_a_service_that_stays_down_is_unavailable(server: Server, pubmed_client: Make) -> None:
     server.faults["esearch"].extend([Fault("error")] * 3)
     with pytest.raises(Unavailable, match="Search Backend failed: Database is not supported"):
-        pubmed_client().search("words", until=UNTIL)
+        pubmed_client().find("words", until=UNTIL)
 
 
 def test_a_refused_query_is_not_repeated(server: Server, pubmed_client: Make) -> None:
     server.faults["esearch"].append(Fault("status", 400, body=b"bad\nquery"))
     with pytest.raises(SourceError, match="HTTP 400: bad query"):
-        pubmed_client().search("words", until=UNTIL)
+        pubmed_client().find("words", until=UNTIL)
     assert len(server.requests("esearch")) == 1
 
 
 def test_a_long_retry_after_ends_the_run(server: Server, pubmed_client: Make) -> None:
     server.faults["esearch"].append(Fault("status", 429, retry_after="3600"))
     with pytest.raises(RateLimited, match="asks to wait 3600 s"):
-        pubmed_client().search("words", until=UNTIL)
+        pubmed_client().find("words", until=UNTIL)
 
 
 def test_nothing_listening_is_unavailable(pubmed_client: Make) -> None:
     with pytest.raises(Unavailable, match="no connection"):
-        pubmed_client(base_url="http://127.0.0.1:9").search("words", until=UNTIL)
+        pubmed_client(base_url="http://127.0.0.1:9").find("words", until=UNTIL)
 
 
 def test_every_request_names_tool_mail_and_window(server: Server, pubmed_client: Make) -> None:
-    pubmed_client().search("words", until="2015-02-01")
+    pubmed_client().find("words", until="2015-02-01")
     (request,) = server.requests("esearch")
     expected = {"tool": "titer", "email": "someone@example.org", "datetype": "edat"}
     assert expected.items() <= request.parameters.items()
@@ -147,7 +147,7 @@ def test_every_request_names_tool_mail_and_window(server: Server, pubmed_client:
 
 
 def test_a_large_batch_is_posted(server: Server, pubmed_client: Make) -> None:
-    pubmed_client(batch_size=200).fetch([str(i) for i in range(10**7, 10**7 + 150)])
+    list(pubmed_client(batch_size=200).fetch_each([str(i) for i in range(10**7, 10**7 + 150)]))
     assert server.requests("efetch")[0].method == "POST"
 
 
@@ -162,7 +162,7 @@ def test_a_strict_server_never_says_too_many(
         pubmed_settings.base_url = server.url
         person = Credentials("someone@example.org", key)
         client = PubmedClient(pubmed_settings, timeout_s=5, max_tries=3, credentials=person)
-        client.fetch(list(server.records))
+        list(client.fetch_each(list(server.records)))
         assert [request.status for request in server.journal] == [200] * n
         spent = server.journal[-1].at - server.journal[0].at
     assert (n - 1) / spent > 0.75 / gap_s, "and it uses the pace it has"
@@ -170,13 +170,13 @@ def test_a_strict_server_never_says_too_many(
 
 def test_several_workers_overlap(server: Server, pubmed_client: Make) -> None:
     server.faults["efetch"].extend([Fault("stall", seconds=0.15)] * 2)
-    pubmed_client().fetch(sorted(server.records, key=int))
+    list(pubmed_client().fetch_each(sorted(server.records, key=int)))
     assert max(request.in_flight for request in server.journal) == 2
 
 
 def test_answers_do_not_depend_on_faults(server: Server, pubmed_client: Make) -> None:
     def digest() -> str:
-        bodies = pubmed_client().fetch(sorted(server.records, key=int))
+        bodies = list(pubmed_client().fetch_each(sorted(server.records, key=int)))
         return hashlib.sha256(b"".join(bodies)).hexdigest()
 
     clean = digest()
@@ -198,7 +198,7 @@ def test_biopython_still_has_what_the_seam_replaces() -> None:
 
 
 def test_others_who_use_biopython_are_not_led_astray(server: Server, pubmed_client: Make) -> None:
-    pubmed_client().search("words", until=UNTIL)
+    pubmed_client().find("words", until=UNTIL)
     from Bio import Entrez
 
     with Entrez.urlopen(f"{server.url}/entrez/elsewhere.fcgi?tool=t&email=e@x") as answer:

@@ -30,7 +30,7 @@ def client_of(server: Server, settings: PubmedSettings) -> PubmedClient:
 
 def test_days_are_halved_until_each_part_is_served_whole(pubmed_settings: PubmedSettings) -> None:
     with Server(stubs(25_000, years=20)) as server:
-        found = client_of(server, pubmed_settings).search("words", until=UNTIL)
+        found = client_of(server, pubmed_settings).find("words", until=UNTIL).ids
         searches = len(server.requests("esearch"))
     assert found == sorted(server.records, key=int)
     assert searches % 2 == 1, "s leaf slices cost 2s - 1 searches"
@@ -39,7 +39,7 @@ def test_days_are_halved_until_each_part_is_served_whole(pubmed_settings: Pubmed
 
 def test_one_day_is_halved_by_ranges_of_ids(pubmed_settings: PubmedSettings) -> None:
     with Server(stubs(12_000, years=1)) as server:
-        found = client_of(server, pubmed_settings).search("words", until=UNTIL)
+        found = client_of(server, pubmed_settings).find("words", until=UNTIL).ids
         terms = {request.parameters["term"] for request in server.requests("esearch")}
     assert found == sorted(server.records, key=int)
     assert f"(words) AND 50000001:{LAST_UID}[UID]" in terms
@@ -74,7 +74,7 @@ def test_counts_that_never_add_up_are_an_error(
 
         monkeypatch.setattr(server, "search", drifting)
         with pytest.raises(SourceError, match=r"the counts of .* to 2030-12-31 do not add up"):
-            client_of(server, pubmed_settings).search("words", until=UNTIL)
+            client_of(server, pubmed_settings).find("words", until=UNTIL)
 
 
 def test_halves_are_disjoint_and_the_newer_one_comes_first() -> None:

@@ -176,8 +176,8 @@ def test_a_record_is_found_by_its_hash_in_any_batch() -> None:
     records = [corpus.record(i).encode() for i in range(3)]
     for batch in (records, records[1:], records[::-1]):
         body = corpus.article_set([record.decode() for record in batch])
-        assert raw.record_bytes(body, sha256_bytes(records[1])) == records[1]
-    assert raw.record_bytes(body, "0" * 64) is None
+        assert raw.find_record(BytesIO(body), sha256_bytes(records[1])) == records[1]
+    assert raw.find_record(BytesIO(body), "0" * 64) is None
 
 
 def test_memory_does_not_grow_with_the_number_of_records() -> None:

@@ -105,7 +105,7 @@ def test_errors_tracebacks_and_logs_are_clean(
     caplog.set_level(logging.DEBUG)
     server.faults["esearch"].extend([fault] * 3)
     with pytest.raises(SourceError) as caught:
-        pubmed_client().search("words", until=UNTIL)
+        pubmed_client().find("words", until=UNTIL)
     assert is_clean("".join(traceback.format_exception(caught.value)))
     assert is_clean(caplog.text)
     assert "\n" not in str(caught.value)
@@ -115,7 +115,7 @@ def test_the_cache_is_clean(
     pubmed_client: Callable[..., Any], arxiv_client: Callable[..., Any], cache: Cache
 ) -> None:
     client = pubmed_client(cache)
-    client.fetch(client.search("words", until=UNTIL))
+    list(client.fetch_each(client.find("words", until=UNTIL).ids))
     arxiv_client(cache).fetch("all:words", until=UNTIL)
     cache.note(client.line.counts())
     for path in filter(Path.is_file, cache.folder.rglob("*")):
@@ -142,7 +142,7 @@ def test_pubmed_follows_no_redirect_to_another_host(
 ) -> None:
     server.faults["esearch"].append(Fault("status", 302, location="http://other.invalid/x"))
     with pytest.raises(SourceError, match=r"refused to ask http://other\.invalid"):
-        pubmed_client().search("words", until=UNTIL)
+        pubmed_client().find("words", until=UNTIL)
 
 
 def test_arxiv_follows_no_redirect_to_another_host(
@@ -161,5 +161,5 @@ def test_a_proxy_is_not_asked_for_this_machine(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert pubmed_client().search("words", until=UNTIL)
+    assert pubmed_client().find("words", until=UNTIL).ids
     assert arxiv_client().fetch("all:words", until=UNTIL).ids

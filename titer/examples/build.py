@@ -25,6 +25,12 @@ from titer.records import BenchmarkText, Example, Paper
 DUPLICATE = "duplicate"
 """Stands for the rule in the ledger where an equal prompt and answer was there before."""
 
+NOT_KNOWN = "not known"
+"""Stands for a licence that no source states."""
+
+NOT_GIVEN = "not given"
+"""Stands for what a record leaves out."""
+
 
 @dataclass(frozen=True)
 class Built:
@@ -92,14 +98,14 @@ def build(
         raise DataError(_nothing_text(papers, made, leaked, settings))
     kept, beyond = cap_documents(kept, settings)
     of_papers = [*papers, *documents.kept]
-    splits = _splits(kept, {_cluster(paper) for paper in of_papers}, settings)
+    splits = _splits(kept, {paper.cluster for paper in of_papers}, settings)
     rows = {name: _rows(kept, splits, name) for name in ("train", "validation")}
     rows["train"], capped = cap(rows["train"], papers_by_id, settings)
     rows["train"], unmixed = mix(rows["train"], settings)
     capped += unmixed
     if settings.exchange_answers:
         rows["train"] = exchanged(rows["train"], seed=settings.seed)
-    heldout = [paper for paper in of_papers if splits.get(_cluster(paper)) == "heldout"]
+    heldout = [paper for paper in of_papers if splits.get(paper.cluster) == "heldout"]
     heldout.sort(key=lambda paper: paper.paper_id)
     removed = sorted(
         (asdict(leak) for leak in (*rejected, *leaks, *repeats, *beyond, *capped)),
@@ -108,7 +114,7 @@ def build(
     counts = _counts(papers, made, rows, heldout) | _removal_counts(
         leaks, repeats, [*beyond, *capped]
     )
-    counts["rejected_rows"] = _tally(leak.item_id for leak in rejected)
+    counts["rejected_rows"] = tally(leak.item_id for leak in rejected)
     counts |= documents.outcome([*rows["train"], *rows["validation"]], heldout, removed)
     aside = [row for row in kept if splits[row.cluster_id] == "heldout"]
     counts["heldout_examples"] = len(aside)
@@ -189,12 +195,8 @@ def _splits(
     return splits
 
 
-def _cluster(paper: Paper) -> str:
-    return paper.cluster_id or paper.paper_id
-
-
 def _year(paper: Paper | None) -> str:
-    return ((paper.pub_date if paper else None) or "")[:4] or "not given"
+    return ((paper.pub_date if paper else None) or "")[:4] or NOT_GIVEN
 
 
 def _rows(kept: Sequence[Example], splits: Mapping[str, str], name: str) -> list[Example]:
@@ -240,14 +242,14 @@ def _counts(
     return {
         "papers": len(papers),
         "papers_without_examples": len(by_id.keys() - {example.paper_id for example in made}),
-        "clusters": len({_cluster(paper) for paper in papers}),
+        "clusters": len({paper.cluster for paper in papers}),
         "heldout_papers": sum(paper.document is None for paper in heldout),
         "examples_made": len(made),
         "examples": {name: len(rows[name]) for name in rows},
-        "recipes": {name: _tally(row.recipe for row in rows[name]) for name in rows},
-        "licences": _tally(row.license or "not known" for row in used),
-        "sources": _tally(row.source for row in used),
-        "years": _tally(years),
+        "recipes": {name: tally(row.recipe for row in rows[name]) for name in rows},
+        "licences": tally(row.license or NOT_KNOWN for row in used),
+        "sources": tally(row.source for row in used),
+        "years": tally(years),
         "synthetic": sum(row.synthetic for row in used),
         "unassigned_labels": unassigned_labels(papers),
     }
@@ -258,11 +260,12 @@ def _removal_counts(
 ) -> dict[str, Any]:
     return {
         "leaked_examples": len({leak.example_id for leak in leaks}),
-        "leaks": _tally(leak.rule for leak in leaks),
+        "leaks": tally(leak.rule for leak in leaks),
         "duplicates": len(repeats),
-        "capped": _tally(leak.rule for leak in capped),
+        "capped": tally(leak.rule for leak in capped),
     }
 
 
-def _tally(values: Iterable[str]) -> dict[str, int]:
+def tally(values: Iterable[str]) -> dict[str, int]:
+    """How often each value occurs, in order of the values."""
     return dict(sorted(Counter(values).items()))

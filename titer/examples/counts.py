@@ -10,14 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from titer.examples import flow
-from titer.examples.build import Built
+from titer.examples.build import NOT_GIVEN, NOT_KNOWN, Built, tally
 from titer.records import Paper
-
-NOT_KNOWN = "not known"
-"""Stands for a licence that no source states."""
-
-NOT_GIVEN = "not given"
-"""Stands for what a record leaves out."""
 
 WORD_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 640)
 """Lower ends of the bins of lengths in words; the last bin is open."""
@@ -47,7 +41,7 @@ def of(
         ids: what was asked and found, as in ids.json.
         lists: rows with a reason each: skipped, rejected, duplicate.
     """
-    reasons = {name: flow.tally(_reason(row) for row in rows) for name, rows in lists.items()}
+    reasons = {name: tally(_reason(row) for row in rows) for name, rows in lists.items()}
     rows = [*built.train, *built.validation]
     return {
         "found": len(papers) + sum(map(len, lists.values())),
@@ -82,11 +76,11 @@ def of_papers(papers: Sequence[Paper]) -> dict[str, Any]:
     for paper in papers:
         years.setdefault((paper.pub_date or "")[:4] or NOT_GIVEN, []).append(paper.source)
     return {
-        "papers_by_year": {year: flow.tally(years[year]) for year in sorted(years)},
-        "paper_licences": flow.tally((p.license or {}).get("id") or NOT_KNOWN for p in papers),
-        "publication_types": flow.tally(t for p in papers for t in p.pub_types or [NOT_GIVEN]),
-        "languages": flow.tally(code for p in papers for code in p.language or [NOT_GIVEN]),
-        "texts": flow.tally("full text" if paper.body else "abstract" for paper in papers),
+        "papers_by_year": {year: tally(years[year]) for year in sorted(years)},
+        "paper_licences": tally((p.license or {}).get("id") or NOT_KNOWN for p in papers),
+        "publication_types": tally(t for p in papers for t in p.pub_types or [NOT_GIVEN]),
+        "languages": tally(code for p in papers for code in p.language or [NOT_GIVEN]),
+        "texts": tally("full text" if paper.body else "abstract" for paper in papers),
         "preprints": sum(paper.is_preprint for paper in papers),
         "papers_with_concern": sum(paper.concern for paper in papers),
         "synthetic_papers": sum(paper.synthetic for paper in papers),

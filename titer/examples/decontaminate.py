@@ -255,7 +255,7 @@ def _longest(text: Sequence[str], places: Sequence[int]) -> str:
 def _cluster_members(papers_by_id: Mapping[str, Paper]) -> dict[str, list[Paper]]:
     members: dict[str, list[Paper]] = defaultdict(list)
     for paper in papers_by_id.values():
-        members[paper.cluster_id or paper.paper_id].append(paper)
+        members[paper.cluster].append(paper)
     return members
 
 
@@ -270,7 +270,7 @@ def _without_boilerplate(
             continue  # a user's own documents make no boilerplate
         text = "\n".join([paper.title, *(part["text"] for part in paper.texts)])
         for run in doubtful.intersection(runs(words(text))):
-            holders[run].add(paper.cluster_id or paper.paper_id)
+            holders[run].add(paper.cluster)
     return [
         (example, hit)
         for example, hit in found

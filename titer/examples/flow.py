@@ -5,10 +5,12 @@ leaves out is the next step.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from titer.examples.build import DUPLICATE, Built
+from titer.examples import caps, generated
+from titer.examples.build import DUPLICATE, Built, tally
+from titer.examples.mix import MIX
 from titer.records import Paper
 
 LEAK_RULES = {
@@ -21,16 +23,13 @@ LEAK_RULES = {
 """Rules of the contamination gate in the words of the flow."""
 
 CAP_RULES = {
-    "cap:journal": "limit per journal",
-    "cap:year": "limit per year",
-    "cap:recipe": "limit per recipe",
-    "cap:documents": "limit of documents",
-    "cap:mix": "share of own rows",
+    caps.JOURNAL: "limit per journal",
+    caps.YEAR: "limit per year",
+    caps.RECIPE: "limit per recipe",
+    caps.DOCUMENTS: "limit of documents",
+    MIX: "share of own rows",
 }
 """Rules of the ledger that keep the training rows in balance, in the words of the flow."""
-
-NOT_GROUNDED = "grounding"
-"""Rule of the ledger for rows of a language model that never became examples."""
 
 STEPS = {
     "listed": "listed by queries, files",
@@ -84,7 +83,7 @@ def of_examples(built: Built) -> list[Step]:
     """
     first: dict[str, str] = {}
     for row in sorted(built.removed, key=lambda row: (len(row["rule"]), row["rule"])):
-        if row["rule"] != NOT_GROUNDED:
+        if row["rule"] != generated.RULE:
             first.setdefault(row["example_id"], row["rule"])
     rules = tally(first.values())
     refused = _refused_rows(built)
@@ -107,7 +106,7 @@ def of_examples(built: Built) -> list[Step]:
 
 def _refused_rows(built: Built) -> dict[str, int]:
     """Rows of a language model or of a user that never became examples, by reason."""
-    refused = Counter(row["item_id"] for row in built.removed if row["rule"] == NOT_GROUNDED)
+    refused = Counter(row["item_id"] for row in built.removed if row["rule"] == generated.RULE)
     for reasons in built.counts.get("own", {}).get("left_out", {}).values():
         refused.update(reasons)
     return dict(sorted(refused.items()))
@@ -151,11 +150,6 @@ def n_repeated(ids: Mapping[str, Any], lists: Mapping[str, Sequence[Any]]) -> in
     return max(0, n_records - n_distinct)
 
 
-def queries(ids: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def queries(ids: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The queries of all services, as ids.json holds them."""
     return [one for name in ("pubmed", "arxiv") for one in ids.get(name, []) if one.get("query_id")]
-
-
-def tally(values: Iterable[str]) -> dict[str, int]:
-    """How often each value occurs, in order of the values."""
-    return dict(sorted(Counter(values).items()))

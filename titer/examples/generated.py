@@ -136,7 +136,7 @@ def _example(row: Mapping[str, Any], paper: Paper) -> Example:
         source=paper.source,
         title=paper.title,
         spans=[span] if span else [],
-        cluster_id=paper.cluster_id or paper.paper_id,
+        cluster_id=paper.cluster,
         license=(paper.license or {}).get("id"),
         synthetic=paper.synthetic,
         generator={key: row[key] for key in known},

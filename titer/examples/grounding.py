@@ -39,12 +39,6 @@ _PLAIN = str.maketrans(
     }
 )  # fmt: skip
 
-REASONS = (
-    "quote is short", "quote not in the paper", "number not in the paper", "words not in the paper",
-    "speaks of the text", "copies the title", "no question", "no answer", "repeats a question",
-)  # fmt: skip
-"""Every reason for which a row is rejected here, in no order of importance."""
-
 
 def numbers(text: str) -> set[str]:
     """The numbers of a text, thousands separators taken out: 1,200 is 1200 and 0.5 stays 0.5."""
@@ -106,7 +100,7 @@ def _normal(letter: str) -> str:
 
 
 def fault(paper: Paper, question: str, answer: str, quote: str) -> str | None:
-    """Why a row does not pass rules (a) to (e), one of REASONS; None if it does."""
+    """Why a row does not pass rules (a) to (e), in a few words; None if it does."""
     if len(quote.split()) < MIN_QUOTE_WORDS:
         return "quote is short"
     checks = (

@@ -7,7 +7,7 @@ of words cannot see (accuracy, completeness, being up to date) is not claimed.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from titer import files
 from titer.examples import lexicons
@@ -143,8 +143,7 @@ def check(
         twin = twins.of(example, place)
         if twin:
             found.add(*twin)
-        example.id = place  # the leak check names rows by it
-        kept.append(example)
+        kept.append(replace(example, id=place))  # the leak check names rows by it
     leaks = find_leaks(kept, {}, benchmark) if benchmark else []
     first = {leak.example_id: leak for leak in leaks[::-1]}
     for leak in first.values():

@@ -246,7 +246,7 @@ def _example(paper: Paper, recipe: str, draft: Draft) -> Example:
         source=paper.source,
         title=paper.title,
         spans=draft.spans,
-        cluster_id=paper.cluster_id or paper.paper_id,
+        cluster_id=paper.cluster,
         weak=recipe in WEAK_RECIPES,
         license=(paper.license or {}).get("id"),
         synthetic=paper.synthetic,

@@ -10,7 +10,7 @@ from typing import Any
 
 from titer import files
 from titer.errors import DataError
-from titer.examples import folder
+from titer.examples import flow, folder
 from titer.examples.normalise import DOCUMENT, normal_id, paper_ids
 from titer.examples.recipes import rebuild_answer
 from titer.examples.spans import page_of
@@ -131,7 +131,7 @@ class Collection:
 
     def _of_paper(self, paper_id: str) -> Trail:
         paper = self.papers.get(paper_id)
-        top = (paper.cluster_id or paper_id) if paper else paper_id
+        top = paper.cluster if paper else paper_id
         cluster = [one.paper_id for one in self.papers.values() if one.cluster_id == top]
         return Trail(
             paper=paper,
@@ -157,8 +157,7 @@ class Collection:
 
     def queries(self, paper: Paper) -> list[dict[str, Any]]:
         """The searches that found a paper; none where papers came from files."""
-        rows = [*self.ids.get("pubmed", []), *self.ids.get("arxiv", [])]
-        return [row for row in rows if row["query_id"] in paper.query_ids]
+        return [row for row in flow.queries(self.ids) if row["query_id"] in paper.query_ids]
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:

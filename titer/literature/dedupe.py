@@ -18,7 +18,7 @@ TITLE_WORDS = 5
 YEARS_APART = 2
 """Of a preprint and its publication."""
 
-OPEN_LICENCES = ("cc0", "cc-by", "cc-by-sa", "cc-by-nd")
+COMMERCIAL_LICENCES = ("cc0", "cc-by", "cc-by-sa", "cc-by-nd")
 """Those of PubMed Central's commercial use group."""
 
 Link = tuple[int, int, str]
@@ -39,8 +39,8 @@ def deduplicate(papers: Sequence[Paper]) -> Deduplicated:
 
     Every paper given gets its `cluster_id`, so that the ids of the others can be guarded as well.
     Five steps: same id; same DOI; a link between versions; same title with the same first author
-    or years close by; similar abstracts. Published goes before preprint, an open licence before a
-    closed one, a structured and then a longer abstract before others.
+    or years close by; similar abstracts. Published goes before preprint, a licence that allows
+    commercial use before others, a structured and then a longer abstract before others.
     """
     ordered = sorted(papers, key=_rank)
     clusters: links.Clusters[int] = links.Clusters()
@@ -72,7 +72,7 @@ def _rank(paper: Paper) -> tuple[Hashable, ...]:
         paper.missing,
         paper.is_preprint,
         bool(links.linked_ids(paper, ("CorrectedandRepublishedIn",))),
-        licence not in OPEN_LICENCES,
+        licence not in COMMERCIAL_LICENCES,
         len(paper.sections) < 2,
         -len(abstract),
         -(paper.arxiv_version or 0),

@@ -189,7 +189,7 @@ def _watch_service(papers: list[Paper], settings: PapersSettings, access: Access
         except FormatError as error:
             raise Unusable(str(error)) from None
 
-    base_url, address = retractions.addresses(settings.retraction_watch.source)
+    base_url, address = retractions.split_address(settings.retraction_watch.source)
     line = access.line("Retraction Watch", Pacer(0.0), settings)
     with access.watched(line):
         service = Service(line, base_url, access.cache)

@@ -1,4 +1,4 @@
-"""How both services are asked: paced, again after a fault, at one host only, secrets masked.
+"""How every service is asked: paced, again after a fault, at one host only, secrets masked.
 
 Invariant: an answer that was not verified by its content is never returned, and a text that
 leaves this module holds neither key nor e-mail address.

@@ -11,7 +11,7 @@ Sources: creativecommons.org/licenses; arXiv API terms of use; arXiv help on lic
 
 import re
 
-from titer.records import Paper, is_open_licence
+from titer.records import Paper
 
 Licence = dict[str, str | None]
 """`{id, url, source}`, and `text` where the id is null."""
@@ -120,12 +120,3 @@ def stated_by_record(paper: Paper) -> Licence | None:
     notice = _ADDRESS.search(paper.copyright_text or "")
     found = normal_licence(notice[0], source="pubmed") if notice else None
     return found if found and found["id"] else None
-
-
-def may_redistribute(paper: Paper) -> bool:
-    """Whether the paper's text may be part of a data set that is passed on.
-
-    CC0 and CC BY only, besides the project's own synthetic records. Of all other papers an export
-    that is marked redistributable holds ids and counts.
-    """
-    return paper.synthetic or is_open_licence((paper.license or {}).get("id"))

@@ -33,7 +33,8 @@ OFFICIAL = "https://eutils.ncbi.nlm.nih.gov"
 """Host that Biopython writes into every request."""
 
 ROUNDS = 3
-"""Times that ids missing from an answer are asked for again."""
+"""Times that ids missing from an answer are asked for again, and that a window is asked for while
+its parts do not add up."""
 
 _routes = threading.local()
 _original_urlopen = Entrez.urlopen
@@ -103,10 +104,6 @@ class PubmedClient:
         pacer = pacer or ncbi_pacer(settings, credentials)
         self.line = Line(self.service, pacer, patience, credentials)
         self.transport = Transport(self.line, OFFICIAL, self.base_url)
-
-    def search(self, query: str, *, until: str) -> list[str]:
-        """PMIDs in numerical order; see `find`."""
-        return self.find(query, until=until).ids
 
     def find(self, query: str, *, until: str) -> Found:
         """All PMIDs that a query finds among records entered up to a date.
@@ -179,12 +176,10 @@ class PubmedClient:
             what,
         )
 
-    def fetch(self, ids: Sequence[str]) -> list[bytes]:
-        """Raw `PubmedArticleSet` answers that together hold the records of the ids."""
-        return list(self.fetch_each(ids))
-
     def fetch_each(self, ids: Sequence[str]) -> Iterator[bytes]:
-        """Yield the answers in the order of the batches, few of them in memory at a time.
+        """Yield raw `PubmedArticleSet` answers that together hold the records of the ids.
+
+        They come in the order of the batches, few of them in memory at a time.
 
         Ids are asked for in batches of `batch_size`; those missing from an answer are asked for
         again, at most three times. What never came is for the caller to notice.

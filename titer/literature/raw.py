@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
 from itertools import chain
 from typing import BinaryIO
 from xml.parsers import expat
@@ -93,17 +92,8 @@ def split(stream: BinaryIO, root: str | None = None) -> Iterator[RawRecord]:
     document.close()
 
 
-def record_bytes(body: bytes, raw_sha256: str) -> bytes | None:
-    """The record with this hash in a raw answer, or None where it is not in it.
-
-    Raises:
-        FormatError: the answer is damaged; the text begins with the line.
-    """
-    return find_record(BytesIO(body), raw_sha256)
-
-
 def find_record(stream: BinaryIO, raw_sha256: str) -> bytes | None:
-    """The same in a stream, in constant memory.
+    """The record with this hash in a document, or None where it is not in it; constant memory.
 
     Raises:
         FormatError: the stream is damaged before the record; the text begins with the line.

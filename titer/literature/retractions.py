@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from titer.errors import ConfigError, FormatError
+from titer.literature import links
 from titer.literature.fields import normal_doi, whole_number
 from titer.literature.http import is_local
 from titer.records import Paper
@@ -89,9 +90,7 @@ def mark(papers: Iterable[Paper], table: Table) -> dict[str, int]:
 
 
 def _names(paper: Paper) -> list[str]:
-    arxiv = f"10.48550/arxiv.{paper.arxiv_id.lower()}" if paper.arxiv_id else None
-    pmid = f"pmid:{paper.pmid}" if paper.pmid else None
-    return [name for name in (pmid, paper.doi, arxiv) if name]
+    return [*([f"pmid:{paper.pmid}"] if paper.pmid else []), *links.dois(paper)]
 
 
 def read_table(body: bytes, name: str) -> Table:
@@ -195,8 +194,8 @@ def table_path(source: str, *, root: Path, own: Path) -> Path | None:
     return path
 
 
-def addresses(source: str) -> tuple[str, str]:
-    """Host and path of an address, for the one request that it takes."""
+def split_address(source: str) -> tuple[str, str]:
+    """Scheme with host, and path with query, of the table's address."""
     parts = urlsplit(source)
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}", f"{parts.path}{query}"

@@ -33,10 +33,9 @@ def test_the_same_examples_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_unknown_keys_are_counted_and_left_out(tmp_path: Path) -> None:
+def test_unknown_keys_are_left_out(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", ROW | {"mood": "calm"})
     assert chat.read(path)[1] == make_example("Why?", "So.")
-    assert chat.ignored_keys(path) == {"mood": 1}
 
 
 QUESTION = {"role": "user", "content": "Why?"}

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.examples.papers import make_example
-from titer.errors import FormatError
 from titer.examples.formats import text_records
 
 EXAMPLE = make_example("Why does Sjögren's lamp smoke?", "The wick is long.")
@@ -21,31 +20,6 @@ def test_a_record_has_the_four_keys_in_their_order(tmp_path: Path) -> None:
         ("paper_id", "pmid:1"),
         ("title", "A title"),
     ]
-
-
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "export.json"
-    text_records.write(path, [EXAMPLE, EXAMPLE])
-    assert text_records.read(path) == text_records.rows([EXAMPLE, EXAMPLE])
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ({"text": "x"}, ":1: a JSON dict, expected a list of records"),
-        (["x"], ": record 1: expected an object with text, source, paper_id, title"),
-        (
-            [{"text": "x", "source": "s", "paper_id": 1}],
-            ": record 1: no text under paper_id, title (keys: paper_id, source, text)",
-        ),
-    ],
-)
-def test_a_wrong_list_is_named(tmp_path: Path, content: object, text: str) -> None:
-    path = tmp_path / "export.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(FormatError) as error:
-        text_records.read(path)
-    assert str(error.value) == f"{path}{text}"
 
 
 def test_turns_of_an_export_are_its_messages() -> None:

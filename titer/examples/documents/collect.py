@@ -76,7 +76,7 @@ def read(
         if paper.paper_id in several
     ]
     kept = [paper for paper in kept if paper.paper_id not in several]
-    clusters = {paper.cluster_id or paper.paper_id for paper in taught}
+    clusters = {paper.cluster for paper in taught}
     documents = Documents(kept, copies, sorted(left_out, key=lambda one: one.path))
     if kept or left_out:
         documents.counts = {

@@ -103,22 +103,18 @@ def join(documents: Sequence[Paper], papers: Sequence[Paper]) -> set[str]:
         if len(title) >= MIN_TITLE_WORDS and " ".join(title) in by_title:
             same.append(by_title[" ".join(title)])
         same += anchors.held_by(document)
-        if not all(clusters.join(_cluster(document), _cluster(other)) for other in same):
+        if not all(clusters.join(document.cluster, other.cluster) for other in same):
             several.add(document.paper_id)
     for document in documents:
-        document.cluster_id = clusters.top(_cluster(document))
+        document.cluster_id = clusters.top(document.cluster)
     return several
-
-
-def _cluster(paper: Paper) -> str:
-    return paper.cluster_id or paper.paper_id
 
 
 class _Clusters:
     """Names of clusters that became one; that of a paper stands, else the first in order."""
 
     def __init__(self, papers: Sequence[Paper]) -> None:
-        self.fixed = {_cluster(paper) for paper in papers}
+        self.fixed = {paper.cluster for paper in papers}
         self.above: dict[str, str] = {}
 
     def top(self, name: str) -> str:

@@ -45,22 +45,12 @@ def read(path: Path) -> list[Example]:
     for number, row in enumerate(files.read_jsonl(path)):
         fault = _fault(row)
         if fault:
-            raise FormatError(f"{path}:{line_of(path, number)}: {fault}")
+            raise FormatError(f"{path}:{_line_of(path, number)}: {fault}")
         examples.append(Example.from_json({"cluster_id": row["paper_id"], **row}))
     return examples
 
 
-def ignored_keys(path: Path) -> dict[str, int]:
-    """How often each key occurs that the record does not know and `read` leaves out."""
-    known = {field.name for field in fields(Example)}
-    counts: dict[str, int] = {}
-    for row in files.read_jsonl(path):
-        for key in row.keys() - known:
-            counts[key] = counts.get(key, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def line_of(path: Path, number: int) -> int:
+def _line_of(path: Path, number: int) -> int:
     """Line in which the row with this number, counted from 0, stands; blank lines hold no row."""
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8", "replace")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from titer import files
-from titer.errors import FormatError
 from titer.examples.formats.base import (
     CSV,
     LINES,
@@ -29,7 +28,6 @@ from titer.examples.formats.base import (
 from titer.examples.formats.base import text_of as origin_of
 from titer.records import Example
 
-KEYS = ("text", "source", "paper_id", "title")
 SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
 ROLES = {
     "system": "system",
@@ -59,20 +57,8 @@ def rows(examples: Iterable[Example]) -> list[dict[str, str]]:
 
 
 def write(path: Path, examples: Iterable[Example]) -> None:
-    """Write examples as one JSON list; the keys keep the order of KEYS."""
+    """Write examples as one JSON list; text, source, paper_id, title in this order."""
     files.write_json(path, rows(examples), sort_keys=False)
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    """Read the rows back; keys besides the four are left out.
-
-    Raises:
-        FormatError: not a list of objects in which all four keys hold text.
-    """
-    content = files.read_json(path)
-    if not isinstance(content, list):
-        raise FormatError(f"{path}:1: a JSON {type(content).__name__}, expected a list of records")
-    return [_row(path, number, row) for number, row in enumerate(content, 1)]
 
 
 def turns(text: str) -> list[dict[str, str]] | None:
@@ -104,18 +90,6 @@ def _is_answered(messages: list[dict[str, str]]) -> bool:
     roles = [message["role"] for message in messages]
     full = all(message["content"] for message in messages)
     return full and "user" in roles and roles[-1:] == ["assistant"]
-
-
-def _row(path: Path, number: int, row: object) -> dict[str, str]:
-    if not isinstance(row, dict):
-        raise FormatError(f"{path}: record {number}: expected an object with {', '.join(KEYS)}")
-    lacking = [key for key in KEYS if not isinstance(row.get(key), str)]
-    if lacking:
-        seen = ", ".join(sorted(row))
-        raise FormatError(
-            f"{path}: record {number}: no text under {', '.join(lacking)} (keys: {seen})"
-        )
-    return {key: row[key] for key in KEYS}
 
 
 def text_of_messages(messages: Iterable[dict[str, str]]) -> str:
