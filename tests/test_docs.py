@@ -8,6 +8,7 @@ import itertools
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
