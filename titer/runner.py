@@ -35,7 +35,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from titer import files, signals
+from titer import files, main_memory, signals
 from titer.config import Config
 from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean
 
@@ -66,6 +66,10 @@ OUT_OF_MAIN_MEMORY = (
 )
 NO_MEMORY = ("can't allocate memory", "not enough memory", "failed to map segment")
 """How torch and the system's loader say so: neither raises MemoryError."""
+LEAST_MEMORY_BYTES = 5 << 28
+"""Main memory below which a stage that loads torch is not begun (1.25 GiB). Importing torch and
+transformers takes 0.4 GB and 0.9 GB of addresses; where they are refused, both may crash without a
+word (measured with torch 2.13 under `ulimit -v`)."""
 
 
 @dataclass(frozen=True)
@@ -399,6 +403,7 @@ def stage(
     writes: Mapping[str, str],
     untracked: Sequence[str] = (),
     untracked_reads: Mapping[str, str] = NOTHING,
+    least_memory_bytes: int = LEAST_MEMORY_BYTES,
 ) -> Callable[[Callable[[Any, Places], float | None]], Any]:
     """Declare a stage: the keys it uses, what it reads and what it writes, as in dvc.yaml.
 
@@ -408,6 +413,7 @@ def stage(
     Args:
         untracked: keys that cannot change a result and that dvc.yaml does not track.
         untracked_reads: likewise inputs, which only the run record names.
+        least_memory_bytes: main memory below which it is not begun.
     """
 
     def declare(function: Callable[[Any, Places], float | None]) -> Any:
@@ -415,6 +421,7 @@ def stage(
         declared = SimpleNamespace(
             name=name, uses=tuple(uses), untracked=tuple(untracked), reads=dict(reads),
             writes=dict(writes), untracked_reads=dict(untracked_reads),
+            least_memory_bytes=least_memory_bytes,
         )  # fmt: skip
         function.declared = declared  # type: ignore[attr-defined]
         job = functools.partial(_job, function, declared)
@@ -462,7 +469,11 @@ def by_dvc() -> bool:
 
 
 def _exit(error: TiterError) -> SystemExit:
-    print(f"error: {error}", file=sys.stderr)
+    line = f"error: {error}"
+    if bars := sys.modules.get("tqdm.std"):  # a bar may stand half drawn on the line
+        bars.tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr)
     return SystemExit(error.exit_code)
 
 
@@ -476,6 +487,7 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         signals.follow_parent(signal.SIGTERM)
     try:
         config = typed(raw)
+        check_memory(declared.least_memory_bytes)
         if not by_dvc():
             check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
         return _run(function, declared, config, hydra_config)
@@ -489,6 +501,21 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         if cause is None:
             raise
         raise _exit(OutOfMemory(f"{declared.name}: {cause}")) from None
+
+
+def check_memory(least_bytes: int) -> None:
+    """Refuse to begin where libraries would crash on being loaded.
+
+    Raises:
+        OutOfMemory: fewer bytes of main memory are left than that.
+    """
+    left = main_memory.available_bytes()
+    if left < least_bytes:
+        raise OutOfMemory(
+            f"{left / 1e9:.2f} GB of main memory are left, of the machine or within its limits "
+            f"(container, ulimit -v); {least_bytes / 1e9:.2f} GB is the least with any model. "
+            "End other programs or raise the limit"
+        )
 
 
 def without_memory(error: Exception) -> str | None:
