@@ -72,6 +72,6 @@ def test_a_limit_of_the_shell_counts() -> None:
 
 
 def test_a_stage_is_not_begun_where_torch_would_crash() -> None:
-    runner.check_memory(runner.LEAST_MEMORY_BYTES)
-    with pytest.raises(OutOfMemory, match=r"GB of main memory are left, .* 1125899.91 GB is the"):
-        runner.check_memory(1 << 50)
+    runner.check_memory(runner.LEAST_MEMORY_BYTES, runner.LEAST_ADDRESS_BYTES)
+    with pytest.raises(OutOfMemory, match=r"GB of main memory are left .* 1125899.91 GB is the"):
+        runner.check_memory(1 << 50, runner.LEAST_ADDRESS_BYTES)
