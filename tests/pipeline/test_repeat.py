@@ -17,6 +17,7 @@ from titer import files
 PARTS = ("models", "data/papers", "results")
 
 
+@pytest.mark.slow
 def test_two_runs_from_nothing_are_equal(tiny: Clone, tmp_path: Path) -> None:
     other = clone_of_the_working_tree(tmp_path)
     make_tiny(other)
