@@ -7,11 +7,12 @@ import pytest
 
 from tests.imports import ROOT, imported_files, imported_names
 
-FLOOR = {"records", "files", "errors", "config", "plan", "signals"}
+FLOOR = {"records", "files", "errors", "addresses", "config", "plan", "signals"}
 MAY_IMPORT = {
     "records": set(),
     "files": {"errors"},
     "errors": set(),
+    "addresses": {"errors"},
     "signals": set(),
     "config": {"errors"},
     "plan": {"config", "errors", "files"},

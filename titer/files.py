@@ -23,8 +23,8 @@ from titer.errors import DataError, FormatError
 TIME_FIELDS = frozenset({"time_seconds", "timestamp", "timing"})
 """The only fields that may differ between two runs of the same work (see `without_times`)."""
 
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the system says that a disk, a quota or a file takes no more."""
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         words = error.strerror or type(error).__name__
-        if error.errno in _FULL:
+        if error.errno in FULL:
             cause, cure = f"the disk is full ({words})", "Free some space"
         else:
             cause, cure = f"cannot be written ({words})", "Make its folder writable"

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-KEY = "TITER_LLM_API_KEY"
-"""Environment variable with the endpoint's key."""
+from titer.modeling.endpoint import KEY
 
 
 def add_verb(verbs: Any) -> None:

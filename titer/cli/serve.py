@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from titer.addresses import LOCAL
+
 if TYPE_CHECKING:
     from titer.serving.catalogue import Catalogue
     from titer.serving.engine import Engine, Servable
 
 ENGINES = ("transformers", "llama_cpp", "vllm")
-VLLM_KEY = "TITER_VLLM_API_KEY"
-"""Environment variable with the key of a vLLM server."""
 
 
 def add(commands: Any) -> None:
@@ -104,7 +104,7 @@ def _tell(catalogue: "Catalogue", host: str) -> None:
     idle = sorted(catalogue.domains - set(catalogue.active))
     if idle:
         print(f"note: no active version of {', '.join(idle)}: the base answers, and says so")
-    if host not in ("127.0.0.1", "::1", "localhost"):
+    if host not in LOCAL:
         print(f"note: {host} can be reached from outside and speaks no TLS: put a proxy before it")
 
 
@@ -120,10 +120,10 @@ def _engine(
         from titer.serving.engines.llama_cpp import LlamaCpp
 
         return LlamaCpp(servables, _gguf(arguments.gguf))
-    from titer.serving.engines.vllm import Address, Vllm
+    from titer.serving.engines.vllm import KEY, Address, Vllm
 
     names = dict(_pair("--vllm-name", text) for text in arguments.vllm_name)
-    key = os.environ.get(VLLM_KEY, "").strip() or None
+    key = os.environ.get(KEY, "").strip() or None
     return Vllm(servables, Address(arguments.url, key, names))
 
 
