@@ -27,5 +27,7 @@ check: install
 	@$(BIN)/mypy
 	@$(BIN)/titer check
 
+# a worker takes up to 3 GB and one core
 test: install
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+	  pytest -n logical --maxprocesses=4 --dist loadgroup --no-loadscope-reorder

@@ -79,7 +79,7 @@ def test_what_stops_dvc_is_explained_and_then_mended(
     told = titer(project, "doctor")
     assert told.returncode == 1
     assert "to mend: " in told.stdout
-    assert told.stderr.startswith("error: 1 things are wrong. Nothing was changed")
+    assert told.stderr.startswith("error: 1 to mend, nothing was changed")
     assert content(project.path) == before
 
     assert titer(project, "doctor", "--fix").returncode == 0

@@ -50,7 +50,7 @@ def doctor(arguments: argparse.Namespace) -> None:
 def _left(n_open: int, n_damaged: int, *, fix: bool) -> str:
     if fix:
         return f"{n_damaged} objects of DVC's cache were damaged and set aside: run what is named"
-    return f"{n_open} things are wrong. Nothing was changed; titer doctor --fix mends"
+    return f"{n_open} to mend, nothing was changed. Run: titer doctor --fix"
 
 
 def _fsck(root: Path, *, fix: bool) -> int:

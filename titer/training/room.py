@@ -9,7 +9,7 @@ from pathlib import Path
 
 from titer.config import Device, Keep, SftSettings
 from titer.errors import LoadError
-from titer.training import memory
+from titer.training import main_memory, memory
 from titer.training.checks import Check
 
 MARGIN = {Device.cuda: 1.15, Device.cpu: 2.0}
@@ -36,9 +36,7 @@ def look(device: Device, out: Path) -> There:
 
         n_gpus = torch.cuda.device_count()
         return There(float(torch.cuda.mem_get_info(0)[0]) if n_gpus else 0.0, disk, n_gpus)
-    import psutil  # type: ignore[import-untyped]
-
-    return There(float(psutil.virtual_memory().available), disk, 0)
+    return There(main_memory.available_bytes(), disk, 0)
 
 
 def disk_bytes(shape: memory.Shape, settings: SftSettings) -> float:
