@@ -11,7 +11,7 @@ from tests.export import fine_tunes
 from titer import files
 from titer.cli.export_models import GGUF_TYPES
 from titer.export.gguf_model import TYPES
-from titer.export.source import weights_sha256
+from titer.modeling.weights import weights_sha256
 
 
 @pytest.fixture(scope="module")

@@ -217,10 +217,9 @@ def preset(name: str) -> tuple[Any, SftSettings, SftSettings]:
     """The hardware of a preset, and both fine-tunes on it with the settings of qwen3_8b."""
     choices, values = runner.load_params()
     config = runner.typed(runner.merge({**choices, "model": "qwen3_8b", "hardware": name}, values))
-    given = {"seed": 1, "on_long": config.examples.on_long}
     runs = (
-        qlora_run(config.qlora, config.model, config.hardware, **given),
-        full_run(config.full, config.model, config.hardware, **given),
+        qlora_run(config),
+        full_run(config),
     )
     return config.hardware, *runs
 

@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titer.addresses import LOCAL
+from titer.cli.places import dvc
 
 if TYPE_CHECKING:
     from titer.serving.catalogue import Catalogue
@@ -74,8 +74,8 @@ def serve(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--port {arguments.port}: expected 0 to 65535")
     bounds = limits.parse(arguments.limit)
     keys.read(runner.ROOT / keys.FILE)  # unusable keys are said before models are loaded
-    choices, values = runner.load_params()
-    device = arguments.device or runner.typed(runner.merge(choices, values)).hardware.device
+    choices, config = runner.chosen()
+    device = arguments.device or config.hardware.device
     tried = [arm for one in experiments.running(runner.ROOT).values() for arm in (one.a, one.b)]
     catalogue = finding.find(
         runner.ROOT,
@@ -86,9 +86,8 @@ def serve(arguments: argparse.Namespace) -> None:
     if arguments.engine == "llama_cpp":
         catalogue = _with_files(catalogue, arguments.gguf)
     engine = _engine(arguments, device, [offer.servable for offer in catalogue.offers.values()])
-    dvc = str(Path(sys.executable).with_name("dvc"))
     app = create_app(
-        runner.ROOT, catalogue, [engine], limits=bounds, run=(dvc, "repro"),
+        runner.ROOT, catalogue, [engine], limits=bounds, run=(dvc(), "repro"),
         report_domain=choices["domain"],
     )  # fmt: skip
     _tell(catalogue, arguments.host)
