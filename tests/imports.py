@@ -13,6 +13,7 @@ PLUMBING = frozenset(
         "titer/config.py",
         "titer/errors.py",
         "titer/files.py",
+        "titer/main_memory.py",
         "titer/plan.py",
         "titer/records.py",
         "titer/runner.py",

@@ -35,7 +35,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from titer import files, signals
+from titer import files, main_memory, signals
 from titer.config import Config
 from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean, first_line
 
@@ -66,6 +66,12 @@ OUT_OF_MAIN_MEMORY = (
 )
 NO_MEMORY = ("can't allocate memory", "not enough memory", "failed to map segment")
 """How torch and the system's loader say so: neither raises MemoryError."""
+LEAST_MEMORY_BYTES = 5 << 28
+"""Main memory below which a stage that loads torch is not begun (1.25 GiB); importing torch and
+transformers takes a third of it."""
+LEAST_ADDRESS_BYTES = 3 << 30
+"""The same under `ulimit -v`. Where addresses are refused, torch 2.13 crashes without a word on
+being imported (at 0.9 GB) and OpenBLAS 0.3 tries for ever (at 2.2 GB); 2.6 GB are taken."""
 
 
 @dataclass(frozen=True)
@@ -406,6 +412,8 @@ def stage(
     writes: Mapping[str, str],
     untracked: Sequence[str] = (),
     untracked_reads: Mapping[str, str] = NOTHING,
+    least_memory_bytes: int = LEAST_MEMORY_BYTES,
+    least_address_bytes: int = LEAST_ADDRESS_BYTES,
 ) -> Callable[[Callable[[Any, Places], float | None]], Any]:
     """Declare a stage: the keys it uses, what it reads and what it writes, as in dvc.yaml.
 
@@ -415,6 +423,8 @@ def stage(
     Args:
         untracked: keys that cannot change a result and that dvc.yaml does not track.
         untracked_reads: likewise inputs, which only the run record names.
+        least_memory_bytes: main memory below which it is not begun.
+        least_address_bytes: addresses within `ulimit -v`, likewise.
     """
 
     def declare(function: Callable[[Any, Places], float | None]) -> Any:
@@ -422,6 +432,7 @@ def stage(
         declared = SimpleNamespace(
             name=name, uses=tuple(uses), untracked=tuple(untracked), reads=dict(reads),
             writes=dict(writes), untracked_reads=dict(untracked_reads),
+            least_memory_bytes=least_memory_bytes, least_address_bytes=least_address_bytes,
         )  # fmt: skip
         function.declared = declared  # type: ignore[attr-defined]
         job = functools.partial(_job, function, declared)
@@ -469,7 +480,11 @@ def by_dvc() -> bool:
 
 
 def _exit(error: TiterError) -> SystemExit:
-    print(f"error: {error}", file=sys.stderr)
+    line = f"error: {error}"
+    if bars := sys.modules.get("tqdm.std"):  # a bar may stand half drawn on the line
+        bars.tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr)
     return SystemExit(error.exit_code)
 
 
@@ -483,6 +498,7 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         signals.follow_parent(signal.SIGTERM)
     try:
         config = typed(raw)
+        check_memory(declared.least_memory_bytes, declared.least_address_bytes)
         if not by_dvc():
             check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
         return _run(function, declared, config, hydra_config)
@@ -496,6 +512,25 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         if cause is None:
             raise
         raise _exit(OutOfMemory(f"{declared.name}: {cause}")) from None
+
+
+def check_memory(least_bytes: int, least_address_bytes: int) -> None:
+    """Refuse to begin where libraries would crash or hang on being loaded.
+
+    Raises:
+        OutOfMemory: fewer bytes of main memory, or of addresses, are left than that.
+    """
+    found = (
+        ("addresses are left by ulimit -v", main_memory.addresses_left_bytes(),
+         least_address_bytes, "Raise that limit"),
+        ("main memory are left by the machine and its container", main_memory.available_bytes(),
+         least_bytes, "End other programs, or raise the container's limit"),
+    )  # fmt: skip
+    for what, left, least, cure in found:
+        if left < least:
+            raise OutOfMemory(
+                f"{left / 1e9:.2f} GB of {what}, {least / 1e9:.2f} GB is the least. {cure}"
+            )
 
 
 def without_memory(error: Exception) -> str | None:

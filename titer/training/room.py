@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from titer import main_memory
 from titer.config import Device, Keep, SftSettings
 from titer.errors import LoadError
-from titer.training import main_memory, memory
+from titer.training import memory
 from titer.training.checks import Check
 
 MARGIN = {Device.cuda: 1.15, Device.cpu: 2.0}
