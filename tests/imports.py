@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = frozenset(
     {
         "titer/__init__.py",
+        "titer/addresses.py",
         "titer/config.py",
         "titer/errors.py",
         "titer/files.py",

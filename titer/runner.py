@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -37,7 +37,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from titer import files, main_memory, signals
 from titer.config import Config
-from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean
+from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean, first_line
 
 # never $DVC_ROOT: in a queued experiment that is the parent repository
 ROOT = Path(__file__).resolve().parents[1]
@@ -146,14 +146,24 @@ def load_params() -> tuple[dict[str, str], dict[str, Any]]:
             hint = did_you_mean(key, known)
             raise ConfigError(f"params.yaml: unknown key '{key}'{hint}; known: {', '.join(known)}")
     for group, names in options.items():
-        chosen = params.get(group)
-        if chosen not in names:
+        named = params.get(group)
+        if named not in names:
             raise ConfigError(
-                f"params.yaml: {group}: {chosen!r} has no file conf/{group}/{chosen}.yaml; "
-                f"choose one of {', '.join(names)}{did_you_mean(chosen, names)}"
+                f"params.yaml: {group}: {named!r} has no file conf/{group}/{named}.yaml; "
+                f"choose one of {', '.join(names)}{did_you_mean(named, names)}"
             )
     choices = {group: str(params[group]) for group in options}
     return choices, {key: value for key, value in params.items() if key not in options}
+
+
+def chosen() -> tuple[dict[str, str], Config]:
+    """Choices and configuration of params.yaml.
+
+    Raises:
+        ConfigError: the first mistake in it or in a chosen file of conf/.
+    """
+    choices, values = load_params()
+    return choices, typed(merge(choices, values))
 
 
 def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
@@ -177,12 +187,11 @@ def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
             choices[key] = value
         else:
             own.append(override)
+    merged = merge(choices, values)
     try:
-        merged = OmegaConf.merge(merge(choices, values), OmegaConf.from_dotlist(own))
+        merged = cast(DictConfig, OmegaConf.merge(merged, OmegaConf.from_dotlist(own)))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{' '.join(own)}: {_merge_message(error)}") from None
-    if not isinstance(merged, DictConfig):
-        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
     return choices, typed(merged)
 
 
@@ -203,9 +212,7 @@ def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
             merged = OmegaConf.merge(merged, part)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{file}: {_merge_message(error)}") from None
-    if not isinstance(merged, DictConfig):
-        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
-    return merged
+    return cast(DictConfig, merged)
 
 
 def _refuse_hidden(file: str, part: Mapping[str, Any]) -> None:
@@ -219,7 +226,7 @@ def _merge_message(error: OmegaConfBaseException) -> str:
     kind = error.object_type
     names = [f.name for f in fields(kind)] if is_dataclass(kind) else []
     hint = "" if error.key in names else did_you_mean(error.key, names)
-    text = str(error.msg or error).splitlines()[0]
+    text = str(error.msg or first_line(error)).splitlines()[0]
     return f"{error.full_key}: {text}{hint}"
 
 
@@ -233,12 +240,9 @@ def typed(merged: DictConfig) -> Config:
     if missing:
         raise ConfigError(f"no value for {', '.join(missing)}")
     try:
-        config = OmegaConf.to_object(merged)
+        return cast(Config, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from None
-    if not isinstance(config, Config):
-        raise TypeError(f"expected a Config, got {type(config).__name__}")
-    return config
+        raise ConfigError(first_line(error)) from None
 
 
 def check_all() -> str:
@@ -250,13 +254,13 @@ def check_all() -> str:
         ConfigError: the first mistake.
     """
     choices, values = load_params()
-    chosen = typed(merge(choices, values))
+    config = typed(merge(choices, values))
     for group, names in groups().items():
         for name in names:
             if name != choices[group]:
                 typed(merge({**choices, group: name}, values))
     for path in sorted((ROOT / "conf" / "sweep").glob("*.yaml")):
-        _check_sweep(path, chosen)
+        _check_sweep(path, config)
     return "configuration ok: " + ", ".join(f"{g}={n}" for g, n in sorted(choices.items()))
 
 
@@ -305,11 +309,14 @@ def producer(path: str, outs: Sequence[str]) -> str | None:
     return next((out for out in outs if Path(path).is_relative_to(out)), None)
 
 
-def declared(name: str) -> tuple[dict[str, str], dict[str, str]]:
+def declaration(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """What a stage reads and writes, name -> path, as its module declares it."""
-    module = importlib.import_module(f"stages.{name}")
-    declaration = getattr(module, name).declared
-    return declaration.reads, declaration.writes
+    declared = _declared(name)
+    return declared.reads, declared.writes
+
+
+def _declared(name: str) -> Any:
+    return getattr(importlib.import_module(f"stages.{name}"), name).declared
 
 
 def upstream(name: str) -> list[str]:
@@ -348,9 +355,9 @@ def check_inputs(now: Mapping[str, Any], name: str, choices: Mapping[str, str]) 
                 asked = _lookup(now[group] if group else now, key)
                 if asked == was:
                     continue
-                chosen = choices.get(group or "")
-                if group and chosen and Path(file).stem != chosen:
-                    key, was, asked = group, Path(file).stem, chosen
+                named = choices.get(group or "")
+                if group and named and Path(file).stem != named:
+                    key, was, asked = group, Path(file).stem, named
                 spelled = f"{group}.{key}" if group and group != key else key
                 raise ConfigError(_contradiction(name, made_by, spelled, was, asked))
 
@@ -462,8 +469,8 @@ def primary(choices: Mapping[str, str], values: Mapping[str, Any], name: str) ->
     if by_dvc():  # DVC keeps the record: Hydra leaves no files
         own |= {"output_subdir": None, "run": {"dir": "."}}
         quiet = [{"override hydra/job_logging": "stdout"}]
-    chosen = [{group: name} for group, name in choices.items()]
-    defaults = ["schema", *chosen, {"optional sweep": None}, "_self_", *quiet]
+    groups_of = [{group: chosen} for group, chosen in choices.items()]
+    defaults = ["schema", *groups_of, {"optional sweep": None}, "_self_", *quiet]
     return {"defaults": defaults, "hydra": own, **values}
 
 
@@ -645,13 +652,11 @@ def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
 
 def present_marks() -> dict[str, str]:
     """Stage -> name of its run inside DVC as things stand; without those that lack an input."""
-    choices, values = load_params()
-    config = typed(merge(choices, values))
+    choices, config = chosen()
     found: dict[str, str] = {}
     for name in dvc_stages("dvc.yaml"):
-        declaration = getattr(importlib.import_module(f"stages.{name}"), name).declared
         with contextlib.suppress(FileNotFoundError):  # what it reads was not made yet
-            found[name] = mark_of(declaration, config, choices)
+            found[name] = mark_of(_declared(name), config, choices)
     return found
 
 

@@ -17,13 +17,13 @@ from arxiv import _feed
 from lxml import etree
 
 from titer import files
+from titer.addresses import is_local
 from titer.literature.cache import Cache
 from titer.literature.http import (
     Line,
     Unusable,
     check_host,
     collected,
-    is_local,
     status_fault,
 )
 from titer.literature.markup import safe_parser, without_forbidden

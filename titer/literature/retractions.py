@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from titer.addresses import is_local
 from titer.errors import ConfigError, FormatError
 from titer.literature.fields import normal_doi
-from titer.literature.http import is_local
 from titer.records import Paper
 
 COLUMNS = ("OriginalPaperDOI", "OriginalPaperPubMedID", "RetractionNature")

@@ -76,7 +76,7 @@ def _memory(need: memory.Need, there: There, settings: SftSettings, tokens: int)
         return Check("memory", True, f"{need.total / memory.GIB:.2f} GiB needed")
     if need.total * MARGIN[settings.device] <= there.memory:
         return Check("memory", True, shown)
-    fixed = need.total - need.activations - need.logits
+    fixed = need.weights + need.gradients + need.optimizer  # whatever the micro-batch
     if fixed * MARGIN[settings.device] > there.memory:
         cure = "a smaller model, a larger GPU (hardware=...), or full.enabled: false"
     elif settings.checkpointing:
