@@ -12,7 +12,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))" \
 	  || { echo "error: Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "installing the pinned dependencies (about two minutes and 2 GB)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
 	  "torch==2.13.0" -e ".[sweep,serve,dev]"
 	@touch $@
 
@@ -27,5 +27,7 @@ check: install
 	@$(BIN)/mypy
 	@$(BIN)/titer check
 
+# a worker takes up to 3 GB and one core
 test: install
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+	  pytest -n logical --maxprocesses=4 --dist loadgroup --no-loadscope-reorder

@@ -30,6 +30,8 @@ from titer.runner import ROOT, Places, lexicons, stage
         **benchmark.FILES,
     },
     writes={"papers": "data/papers"},
+    least_memory_bytes=1 << 28,  # it loads torch only for an encoder
+    least_address_bytes=1 << 28,
 )
 def fetch_papers(cfg: Any, at: Places) -> None:
     """Fetch, select, deduplicate, make examples, guard against leaks, split."""

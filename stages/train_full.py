@@ -44,10 +44,7 @@ def train_full(cfg: Any, at: Places) -> float | None:
     from titer.training import launch, outputs, preflight
 
     promised = plan.sha256(cfg.plan, at.reads, cfg.eval.questions, root=ROOT)
-    settings = full_run(
-        cfg.full, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long,
-        replay=cfg.examples.replay,
-    )  # fmt: skip
+    settings = full_run(cfg)
     reason = preflight.why_not_full(
         cfg.full.enabled, settings, base=at.reads.base, memory_gib=cfg.hardware.memory_gib
     )

@@ -49,10 +49,7 @@ def train_qlora(cfg: Any, at: Places) -> float | None:
         adopt.write_adopted(found, at, section=cfg.qlora, plan_sha256=promised)
         return None
 
-    settings = qlora_run(
-        cfg.qlora, cfg.model, cfg.hardware, seed=cfg.seed, on_long=cfg.examples.on_long,
-        replay=cfg.examples.replay,
-    )  # fmt: skip
+    settings = qlora_run(cfg)
     data = outputs.read_data(at, settings)
     run = launch.train(
         settings,

@@ -37,6 +37,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
 
 
+COSTLY = ("default", "tiny", "collected", "finished")
+"""Fixtures that run stages, the longest first: each is made by one worker only, and begun early."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under pytest-xdist a costly fixture, and else a file, belongs to one worker."""
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(costly_of(item) or item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: order(costly_of(item)))
+
+
+def order(costly: str | None) -> int:
+    """Sorting is stable: what is not costly stays in the order of the files."""
+    return COSTLY.index(costly) if costly else len(COSTLY)
+
+
+def costly_of(item: pytest.Item) -> str | None:
+    """The first of the costly fixtures that a test asks for."""
+    return next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a Qwen3 of 0.2 M random parameters with pocket's tokenizer, built once per run."""

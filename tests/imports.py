@@ -9,9 +9,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = frozenset(
     {
         "titer/__init__.py",
+        "titer/addresses.py",
         "titer/config.py",
         "titer/errors.py",
         "titer/files.py",
+        "titer/main_memory.py",
         "titer/plan.py",
         "titer/records.py",
         "titer/runner.py",

@@ -7,12 +7,16 @@ import pytest
 
 from tests.imports import ROOT, imported_files, imported_names
 
-FLOOR = {"records", "files", "errors", "config", "plan", "signals"}
+FLOOR = {
+    "records", "files", "errors", "addresses", "config", "plan", "signals", "main_memory",
+}  # fmt: skip
 MAY_IMPORT = {
     "records": set(),
     "files": {"errors"},
     "errors": set(),
+    "addresses": {"errors"},
     "signals": set(),
+    "main_memory": set(),
     "config": {"errors"},
     "plan": {"config", "errors", "files"},
     "runner": set(),

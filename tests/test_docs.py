@@ -8,6 +8,7 @@ import itertools
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -162,6 +163,14 @@ def check_audit(words: list[str]) -> None:
     assert not unknown, unknown
 
 
+def check_coverage(words: list[str]) -> None:
+    """Its parser is no public one: asked for help on the action, it fails where there is none."""
+    action, *rest = words
+    assert rest in ([], ["-m", "pytest"]), rest
+    words = [sys.executable, "-m", "coverage", action, "--help"]
+    assert subprocess.run(words, capture_output=True).returncode == 0, f"coverage knows no {action}"
+
+
 def check_git(words: list[str]) -> None:
     if words[0] == "clone":
         assert len(words) == 2, "git clone <address>"
@@ -194,7 +203,7 @@ CHECKS = {
     "make": check_make, "titer": check_titer, "dvc": check_dvc, "python": check_python,
     "pip": check_pip, "pytest": check_pytest, "export": check_export, "source": check_source,
     "git": check_git, "pre-commit": check_pre_commit, "salloc": check_salloc,
-    "cyclonedx-py": check_audit, "pip-audit": check_audit,
+    "coverage": check_coverage, "cyclonedx-py": check_audit, "pip-audit": check_audit,
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from titer import files
 from titer.errors import DataError, FormatError
 
@@ -174,10 +175,10 @@ def test_trees_may_differ_in_the_time_fields_of_json_files_only(
 ) -> None:
     first = write_tree(tmp_path / "one", name, record())
     second = write_tree(tmp_path / "two", name, other)
-    assert files.tree_differences(first, second) == ([f"deep/{name}"] if differs else [])
+    assert trees.differences(first, second) == ([f"deep/{name}"] if differs else [])
 
 
 def test_a_file_that_one_tree_lacks_is_a_difference(tmp_path: Path) -> None:
     one = write_tree(tmp_path / "one", "a.json", {})
     other = write_tree(tmp_path / "two", "b.json", {})
-    assert files.tree_differences(one, other) == ["deep/a.json", "deep/b.json"]
+    assert trees.differences(one, other) == ["deep/a.json", "deep/b.json"]

@@ -119,6 +119,9 @@ class ExampleSources(StrEnum):
     both = "both"
 
 
+FINE_TUNES = ("qlora", "full")
+"""The fine-tunes, each a section of params.yaml and a folder below models/."""
+
 RECIPES = (
     "fact_question",
     "conclusion",
@@ -689,7 +692,7 @@ class PlanSettings:
         check(0 < self.alpha < 0.5, "plan.alpha", self.alpha, "between 0 and 0.5")
         check(self.margin_points > 0, "plan.margin_points", self.margin_points, "above 0")
         check(self.margin_bpb > 0, "plan.margin_bpb", self.margin_bpb, "above 0")
-        check_words("plan.family", self.family, ("qlora", "full"))
+        check_words("plan.family", self.family, FINE_TUNES)
 
 
 @dataclass
@@ -825,55 +828,47 @@ class SftSettings:
         check(self.batch_size % n == 0, "batch_size", self.batch_size, allowed)
 
 
-def qlora_run(
-    section: QloraSettings,
-    model: Any,
-    hardware: Any,
-    *,
-    seed: int,
-    on_long: OnLong,
-    replay: float = 0.0,
-) -> SftSettings:
-    """The QLoRA run; `model` and `hardware` hold at least the keys that train_qlora declares."""
+def qlora_run(config: Any) -> SftSettings:
+    """The QLoRA run.
+
+    Args:
+        config: a `Config`, or of it at least the keys that train_qlora declares.
+
+    Raises:
+        ConfigError: the processes cannot share a step.
+    """
+    section = config.qlora
     names = section.target_modules
     targets = names if names == "all-linear" else [name.strip() for name in names.split(",")]
     lora = LoraSettings(
         section.lora_r, section.lora_alpha, section.lora_dropout, targets,
         use_rslora=section.use_rslora, use_dora=section.use_dora,
     )  # fmt: skip
-    rate = section.learning_rate or model.learning_rate.qlora
-    run = _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=lora)
-    return replace(run, neftune_alpha=section.neftune_alpha, replay=replay)
+    rate = section.learning_rate or config.model.learning_rate.qlora
+    run = _sft_run(config, section, rate=rate, lora=lora)
+    return replace(run, neftune_alpha=section.neftune_alpha)
 
 
-def full_run(
-    section: FullSettings,
-    model: Any,
-    hardware: Any,
-    *,
-    seed: int,
-    on_long: OnLong,
-    replay: float = 0.0,
-) -> SftSettings:
-    """The full fine-tune; `model` and `hardware` hold at least the keys train_full declares."""
-    rate = section.learning_rate or model.learning_rate.full
-    run = _sft_run(section, model, hardware, seed=seed, on_long=on_long, rate=rate, lora=None)
-    return replace(run, replay=replay)
+def full_run(config: Any) -> SftSettings:
+    """The full fine-tune.
+
+    Args:
+        config: a `Config`, or of it at least the keys that train_full declares.
+
+    Raises:
+        ConfigError: the processes cannot share a step.
+    """
+    rate = config.full.learning_rate or config.model.learning_rate.full
+    return _sft_run(config, config.full, rate=rate, lora=None)
 
 
 def _sft_run(
-    section: Any,
-    model: Any,
-    hardware: Any,
-    *,
-    seed: int,
-    on_long: OnLong,
-    rate: float,
-    lora: LoraSettings | None,
+    config: Any, section: QloraSettings | FullSettings, *, rate: float, lora: LoraSettings | None
 ) -> SftSettings:
+    model, hardware = config.model, config.hardware
     optimizer = hardware.optimizer.full if lora is None else hardware.optimizer.qlora
     return SftSettings(
-        seed=seed,
+        seed=config.seed,
         learning_rate=rate,
         epochs=section.epochs,
         batch_size=section.batch_size,
@@ -882,7 +877,8 @@ def _sft_run(
         evals=section.evals,
         max_length=model.max_length,
         think=model.think,
-        on_long=on_long,
+        on_long=config.examples.on_long,
+        replay=config.examples.replay,
         device=hardware.device,
         weights=model.dtype if lora is None else hardware.precision,
         precision=hardware.precision,

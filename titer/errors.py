@@ -6,7 +6,6 @@ TiterError
 ├── SourceError                       exit 3      RateLimited, Unavailable: run it again
 ├── ModelError                        exit 4      LoadError, OutOfMemory, TooLittleDisk
 ├── AdapterError                      exit 1      NotFound, BaseMismatch
-├── AccessError                       exit 1      key or domain not allowed
 └── Stopped                           exit 143    SIGTERM: saved, run it again
 
 Libraries raise these; the runner and the command `titer` print them. Anything else is a bug and
@@ -90,14 +89,15 @@ class BaseMismatch(AdapterError):
     """The adapter belongs to another base model, tokenizer or template."""
 
 
-class AccessError(TiterError):
-    """A key or a domain is not allowed."""
-
-
 class Stopped(TiterError):
     """Training was told to stop and saved where it was; the same command goes on from there."""
 
     exit_code = 143
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, its first line alone; its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -21,10 +21,10 @@ from typing import IO, Any, cast
 from titer.errors import DataError, FormatError
 
 TIME_FIELDS = frozenset({"time_seconds", "timestamp", "timing"})
-"""The only fields that may differ between two runs of the same work (see `without_times`)."""
+"""The only fields that may differ between two runs of the same work."""
 
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the system says that a disk, a quota or a file takes no more."""
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         words = error.strerror or type(error).__name__
-        if error.errno in _FULL:
+        if error.errno in FULL:
             cause, cure = f"the disk is full ({words})", "Free some space"
         else:
             cause, cure = f"cannot be written ({words})", "Make its folder writable"
@@ -257,35 +257,3 @@ def reworded(text: str, wording: Mapping[str, str]) -> str:
 
 def _in_html(text: str) -> str:
     return escape(text).replace("&#x27;", "&#39;")  # as jinja writes an apostrophe
-
-
-def without_times(value: Any) -> Any:
-    """The same JSON value without the fields that hold times (decision 12)."""
-    if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key not in TIME_FIELDS}
-    if isinstance(value, list):
-        return [without_times(item) for item in value]
-    return value
-
-
-def tree_differences(one: Path, other: Path) -> list[str]:
-    """Relative paths of the files that differ between two trees, times left out of .json files.
-
-    JSON files are compared as values without their time fields, every other file by its bytes.
-    """
-    names = {p.relative_to(root).as_posix() for root in (one, other) for p in _files(root)}
-    return sorted(name for name in names if not _same_file(one / name, other / name))
-
-
-def _files(root: Path) -> list[Path]:
-    return [path for path in root.rglob("*") if path.is_file()]
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    if not (one.is_file() and other.is_file()):
-        return False
-    if one.read_bytes() == other.read_bytes():
-        return True
-    if one.suffix != ".json":
-        return False
-    return bool(without_times(read_json(one)) == without_times(read_json(other)))

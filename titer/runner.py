@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -35,9 +35,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from titer import files, signals
+from titer import files, main_memory, signals
 from titer.config import Config
-from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean
+from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean, first_line
 
 # never $DVC_ROOT: in a queued experiment that is the parent repository
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +66,12 @@ OUT_OF_MAIN_MEMORY = (
 )
 NO_MEMORY = ("can't allocate memory", "not enough memory", "failed to map segment")
 """How torch and the system's loader say so: neither raises MemoryError."""
+LEAST_MEMORY_BYTES = 5 << 28
+"""Main memory below which a stage that loads torch is not begun (1.25 GiB); importing torch and
+transformers takes a third of it."""
+LEAST_ADDRESS_BYTES = 3 << 30
+"""The same under `ulimit -v`. Where addresses are refused, torch 2.13 crashes without a word on
+being imported (at 0.9 GB) and OpenBLAS 0.3 tries for ever (at 2.2 GB); 2.6 GB are taken."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +146,24 @@ def load_params() -> tuple[dict[str, str], dict[str, Any]]:
             hint = did_you_mean(key, known)
             raise ConfigError(f"params.yaml: unknown key '{key}'{hint}; known: {', '.join(known)}")
     for group, names in options.items():
-        chosen = params.get(group)
-        if chosen not in names:
+        named = params.get(group)
+        if named not in names:
             raise ConfigError(
-                f"params.yaml: {group}: {chosen!r} has no file conf/{group}/{chosen}.yaml; "
-                f"choose one of {', '.join(names)}{did_you_mean(chosen, names)}"
+                f"params.yaml: {group}: {named!r} has no file conf/{group}/{named}.yaml; "
+                f"choose one of {', '.join(names)}{did_you_mean(named, names)}"
             )
     choices = {group: str(params[group]) for group in options}
     return choices, {key: value for key, value in params.items() if key not in options}
+
+
+def chosen() -> tuple[dict[str, str], Config]:
+    """Choices and configuration of params.yaml.
+
+    Raises:
+        ConfigError: the first mistake in it or in a chosen file of conf/.
+    """
+    choices, values = load_params()
+    return choices, typed(merge(choices, values))
 
 
 def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
@@ -171,12 +187,11 @@ def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
             choices[key] = value
         else:
             own.append(override)
+    merged = merge(choices, values)
     try:
-        merged = OmegaConf.merge(merge(choices, values), OmegaConf.from_dotlist(own))
+        merged = cast(DictConfig, OmegaConf.merge(merged, OmegaConf.from_dotlist(own)))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{' '.join(own)}: {_merge_message(error)}") from None
-    if not isinstance(merged, DictConfig):
-        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
     return choices, typed(merged)
 
 
@@ -197,9 +212,7 @@ def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
             merged = OmegaConf.merge(merged, part)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{file}: {_merge_message(error)}") from None
-    if not isinstance(merged, DictConfig):
-        raise TypeError(f"expected a DictConfig, got {type(merged).__name__}")
-    return merged
+    return cast(DictConfig, merged)
 
 
 def _refuse_hidden(file: str, part: Mapping[str, Any]) -> None:
@@ -213,7 +226,7 @@ def _merge_message(error: OmegaConfBaseException) -> str:
     kind = error.object_type
     names = [f.name for f in fields(kind)] if is_dataclass(kind) else []
     hint = "" if error.key in names else did_you_mean(error.key, names)
-    text = str(error.msg or error).splitlines()[0]
+    text = str(error.msg or first_line(error)).splitlines()[0]
     return f"{error.full_key}: {text}{hint}"
 
 
@@ -227,12 +240,9 @@ def typed(merged: DictConfig) -> Config:
     if missing:
         raise ConfigError(f"no value for {', '.join(missing)}")
     try:
-        config = OmegaConf.to_object(merged)
+        return cast(Config, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from None
-    if not isinstance(config, Config):
-        raise TypeError(f"expected a Config, got {type(config).__name__}")
-    return config
+        raise ConfigError(first_line(error)) from None
 
 
 def check_all() -> str:
@@ -244,13 +254,13 @@ def check_all() -> str:
         ConfigError: the first mistake.
     """
     choices, values = load_params()
-    chosen = typed(merge(choices, values))
+    config = typed(merge(choices, values))
     for group, names in groups().items():
         for name in names:
             if name != choices[group]:
                 typed(merge({**choices, group: name}, values))
     for path in sorted((ROOT / "conf" / "sweep").glob("*.yaml")):
-        _check_sweep(path, chosen)
+        _check_sweep(path, config)
     return "configuration ok: " + ", ".join(f"{g}={n}" for g, n in sorted(choices.items()))
 
 
@@ -299,11 +309,14 @@ def producer(path: str, outs: Sequence[str]) -> str | None:
     return next((out for out in outs if Path(path).is_relative_to(out)), None)
 
 
-def declared(name: str) -> tuple[dict[str, str], dict[str, str]]:
+def declaration(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """What a stage reads and writes, name -> path, as its module declares it."""
-    module = importlib.import_module(f"stages.{name}")
-    declaration = getattr(module, name).declared
-    return declaration.reads, declaration.writes
+    declared = _declared(name)
+    return declared.reads, declared.writes
+
+
+def _declared(name: str) -> Any:
+    return getattr(importlib.import_module(f"stages.{name}"), name).declared
 
 
 def upstream(name: str) -> list[str]:
@@ -342,9 +355,9 @@ def check_inputs(now: Mapping[str, Any], name: str, choices: Mapping[str, str]) 
                 asked = _lookup(now[group] if group else now, key)
                 if asked == was:
                     continue
-                chosen = choices.get(group or "")
-                if group and chosen and Path(file).stem != chosen:
-                    key, was, asked = group, Path(file).stem, chosen
+                named = choices.get(group or "")
+                if group and named and Path(file).stem != named:
+                    key, was, asked = group, Path(file).stem, named
                 spelled = f"{group}.{key}" if group and group != key else key
                 raise ConfigError(_contradiction(name, made_by, spelled, was, asked))
 
@@ -399,6 +412,8 @@ def stage(
     writes: Mapping[str, str],
     untracked: Sequence[str] = (),
     untracked_reads: Mapping[str, str] = NOTHING,
+    least_memory_bytes: int = LEAST_MEMORY_BYTES,
+    least_address_bytes: int = LEAST_ADDRESS_BYTES,
 ) -> Callable[[Callable[[Any, Places], float | None]], Any]:
     """Declare a stage: the keys it uses, what it reads and what it writes, as in dvc.yaml.
 
@@ -408,6 +423,8 @@ def stage(
     Args:
         untracked: keys that cannot change a result and that dvc.yaml does not track.
         untracked_reads: likewise inputs, which only the run record names.
+        least_memory_bytes: main memory below which it is not begun.
+        least_address_bytes: addresses within `ulimit -v`, likewise.
     """
 
     def declare(function: Callable[[Any, Places], float | None]) -> Any:
@@ -415,6 +432,7 @@ def stage(
         declared = SimpleNamespace(
             name=name, uses=tuple(uses), untracked=tuple(untracked), reads=dict(reads),
             writes=dict(writes), untracked_reads=dict(untracked_reads),
+            least_memory_bytes=least_memory_bytes, least_address_bytes=least_address_bytes,
         )  # fmt: skip
         function.declared = declared  # type: ignore[attr-defined]
         job = functools.partial(_job, function, declared)
@@ -451,8 +469,8 @@ def primary(choices: Mapping[str, str], values: Mapping[str, Any], name: str) ->
     if by_dvc():  # DVC keeps the record: Hydra leaves no files
         own |= {"output_subdir": None, "run": {"dir": "."}}
         quiet = [{"override hydra/job_logging": "stdout"}]
-    chosen = [{group: name} for group, name in choices.items()]
-    defaults = ["schema", *chosen, {"optional sweep": None}, "_self_", *quiet]
+    groups_of = [{group: chosen} for group, chosen in choices.items()]
+    defaults = ["schema", *groups_of, {"optional sweep": None}, "_self_", *quiet]
     return {"defaults": defaults, "hydra": own, **values}
 
 
@@ -462,7 +480,11 @@ def by_dvc() -> bool:
 
 
 def _exit(error: TiterError) -> SystemExit:
-    print(f"error: {error}", file=sys.stderr)
+    line = f"error: {error}"
+    if bars := sys.modules.get("tqdm.std"):  # a bar may stand half drawn on the line
+        bars.tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr)
     return SystemExit(error.exit_code)
 
 
@@ -476,6 +498,7 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         signals.follow_parent(signal.SIGTERM)
     try:
         config = typed(raw)
+        check_memory(declared.least_memory_bytes, declared.least_address_bytes)
         if not by_dvc():
             check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
         return _run(function, declared, config, hydra_config)
@@ -489,6 +512,25 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         if cause is None:
             raise
         raise _exit(OutOfMemory(f"{declared.name}: {cause}")) from None
+
+
+def check_memory(least_bytes: int, least_address_bytes: int) -> None:
+    """Refuse to begin where libraries would crash or hang on being loaded.
+
+    Raises:
+        OutOfMemory: fewer bytes of main memory, or of addresses, are left than that.
+    """
+    found = (
+        ("addresses are left by ulimit -v", main_memory.addresses_left_bytes(),
+         least_address_bytes, "Raise that limit"),
+        ("main memory are left by the machine and its container", main_memory.available_bytes(),
+         least_bytes, "End other programs, or raise the container's limit"),
+    )  # fmt: skip
+    for what, left, least, cure in found:
+        if left < least:
+            raise OutOfMemory(
+                f"{left / 1e9:.2f} GB of {what}, {least / 1e9:.2f} GB is the least. {cure}"
+            )
 
 
 def without_memory(error: Exception) -> str | None:
@@ -610,13 +652,11 @@ def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
 
 def present_marks() -> dict[str, str]:
     """Stage -> name of its run inside DVC as things stand; without those that lack an input."""
-    choices, values = load_params()
-    config = typed(merge(choices, values))
+    choices, config = chosen()
     found: dict[str, str] = {}
     for name in dvc_stages("dvc.yaml"):
-        declaration = getattr(importlib.import_module(f"stages.{name}"), name).declared
         with contextlib.suppress(FileNotFoundError):  # what it reads was not made yet
-            found[name] = mark_of(declaration, config, choices)
+            found[name] = mark_of(_declared(name), config, choices)
     return found
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests import small_models
+from tests import small_models, trees
 from tests.export import fine_tunes
 from titer import files
 from titer.cli.export_models import GGUF_TYPES
 from titer.export.gguf_model import TYPES
-from titer.export.source import weights_sha256
+from titer.modeling.weights import weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_an_adapter_in_gguf_is_labelled_and_the_same_each_time(trained: Any) -> 
     assert record["files"] == {name: files.sha256_file(folder / name) for name in names}
     shutil.copytree(folder, trained.root / "first")
     assert trained.titer("export", "gguf", "qlora", "--adapter").code == 0
-    assert files.tree_differences(trained.root / "first", folder) == []
+    assert trees.differences(trained.root / "first", folder) == []
 
 
 def test_the_merged_model_of_changed_weights_is_not_called_evaluated(trained: Any) -> None:

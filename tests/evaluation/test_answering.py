@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from tests.evaluation.made_up import PLAN
 from titer import files
 from titer.config import Device, Dtype, EvalSettings, GenerationSettings, Think
@@ -156,7 +157,7 @@ def test_two_runs_differ_in_their_time_fields_only(
 ) -> None:
     again = [take(asked, tiny_model, quantize=quantize) for quantize in (False, True)]
     one, other = (written(tmp_path / n, t, asked) for n, t in (("a", taken), ("b", again)))
-    assert files.tree_differences(tmp_path / "a", tmp_path / "b") == []
+    assert trees.differences(tmp_path / "a", tmp_path / "b") == []
     assert one.run.read_bytes() != other.run.read_bytes()
     assert one.closed.read_bytes() == other.closed.read_bytes()
 

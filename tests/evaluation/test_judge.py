@@ -177,6 +177,12 @@ def test_an_unreachable_judge_is_a_line_and_no_error(tmp_path: Path) -> None:
     assert found == {"status": "not_run", "reason": reason}
 
 
+def test_a_key_that_would_travel_in_the_clear_goes_nowhere(tmp_path: Path) -> None:
+    found = read(stats(base=answer("x", "met")), "http://judge.example/v1", tmp_path)
+    assert found["status"] == "not_run"
+    assert found["reason"].startswith("score.judge.base_url: judge.example is asked without TLS")
+
+
 def test_a_judge_that_is_switched_off_asks_nothing(tmp_path: Path) -> None:
     off = replace(settings("http://127.0.0.1:9/v1"), enabled=False)
     assert judge.read({}, off, cache=tmp_path, api_key=None) == {"status": "off"}

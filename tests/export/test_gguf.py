@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests import small_models
+from tests import small_models, trees
 from tests.export import fine_tunes
 from titer import files
 from titer.errors import LoadError, NotFound
@@ -198,7 +198,7 @@ def test_the_same_model_gives_the_same_bytes(bases: dict[str, Path], tmp_path: P
             path = out / f"{number_format}.gguf"
             gguf_model.write_model(bases["Qwen3"], path, number_format=number_format)
         gguf_model.write_adapter(tuned, bases["Qwen3"], out / "adapter.gguf")
-    assert files.tree_differences(one, other) == []
+    assert trees.differences(one, other) == []
     assert len(list(one.iterdir())) == len(gguf_model.TYPES) + 1
 
 

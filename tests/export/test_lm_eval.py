@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import trees
 from tests.export import asked as ask
 from titer import files
 from titer.config import Think
@@ -38,7 +39,7 @@ def test_two_exports_are_equal_to_the_byte(asked: Benchmark, tmp_path: Path) -> 
     one, other = (write(tmp_path / name, asked) for name in ("a", "b"))
     assert [path.name for path in one] == [path.name for path in other]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(p.name for p in one)
-    assert files.tree_differences(tmp_path / "a", tmp_path / "b") == []
+    assert trees.differences(tmp_path / "a", tmp_path / "b") == []
 
 
 def test_every_wording_of_every_item_is_a_row(asked: Benchmark, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from titer.errors import LoadError
-from titer.modeling.embedding import check_encoder_folder, embed, encoder
+from titer.modeling.embedding import check_encoder_folder, encoder
 
 TEXTS = [
     "Which oil do the keepers of the harbour burn in winter?",
@@ -19,10 +19,11 @@ TEXTS = [
 
 
 def test_rows_have_length_one_and_the_order_of_the_texts(tiny_model: Path) -> None:
-    vectors = embed(tiny_model, TEXTS)
+    find = encoder(tiny_model)
+    vectors = find(TEXTS)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert np.allclose(vectors[::-1], embed(tiny_model, TEXTS[::-1]), atol=1e-5)
+    assert np.allclose(vectors[::-1], find(TEXTS[::-1]), atol=1e-5)
 
 
 def test_company_in_a_batch_does_not_change_a_vector(tiny_model: Path) -> None:
@@ -32,7 +33,7 @@ def test_company_in_a_batch_does_not_change_a_vector(tiny_model: Path) -> None:
 
 
 def test_equal_texts_have_cosine_one_and_others_less(tiny_model: Path) -> None:
-    vectors = embed(tiny_model, [*TEXTS, TEXTS[0]])
+    vectors = encoder(tiny_model)([*TEXTS, TEXTS[0]])
     cosine = vectors @ vectors.T
     assert cosine[0, 3] == pytest.approx(1, abs=1e-5)
     assert max(cosine[0, 1], cosine[0, 2]) < 0.9
@@ -41,11 +42,12 @@ def test_equal_texts_have_cosine_one_and_others_less(tiny_model: Path) -> None:
 def test_a_text_longer_than_the_model_is_cut(tiny_model: Path) -> None:
     limit = json.loads((tiny_model / "config.json").read_text())["max_position_embeddings"]
     long = "lamp " * limit
-    assert np.allclose(embed(tiny_model, [long + "x"]), embed(tiny_model, [long]), atol=1e-5)
+    find = encoder(tiny_model)
+    assert np.allclose(find([long + "x"]), find([long]), atol=1e-5)
 
 
 def test_no_texts_are_no_rows(tiny_model: Path) -> None:
-    assert embed(tiny_model, []).shape == (0, 64)
+    assert encoder(tiny_model)([]).shape == (0, 64)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from tests.small_models import build
 from tests.training.test_sft import FULL, QLORA, example
-from titer import files
 from titer.config import Device, Dtype, GenerationSettings, SftSettings, Think
 from titer.modeling import chat_template, loading
 from titer.modeling.generation import generate
@@ -87,7 +87,7 @@ def run(t5: Path, tmp_path: Path, settings: SftSettings, name: str, n: int = 8) 
 def test_two_runs_give_the_same_bytes(t5: Path, tmp_path: Path, settings: SftSettings) -> None:
     losses = [run(t5, tmp_path, settings, name).losses for name in ("a", "b")]
     assert losses[0] == losses[1]
-    assert files.tree_differences(tmp_path / "a", tmp_path / "b") == []
+    assert trees.differences(tmp_path / "a", tmp_path / "b") == []
 
 
 def test_one_row_four_times_equals_four_rows_once(t5: Path, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_a_refusal_without_text_is_an_empty_reply() -> None:
     [
         Reply(status=429),
         Reply(status=429, headers={"Retry-After": "0"}),
+        Reply(status=429, headers={"Retry-After": "\u00b2"}),
         Reply(status=500),
         Reply(status=503),
         Reply(body=b"<html>busy</html>"),
@@ -60,7 +61,18 @@ def test_a_refusal_without_text_is_an_empty_reply() -> None:
         Reply(body=b'{"choices": [{"mess'),
         Reply("late", delay_s=1.5),
     ],
-    ids=["429", "429 and when", "500", "503", "html", "no choice", "no text", "cut", "timeout"],
+    ids=[
+        "429",
+        "429 and when",
+        "429 and no number",
+        "500",
+        "503",
+        "html",
+        "no choice",
+        "no text",
+        "cut",
+        "timeout",
+    ],
 )
 def test_a_fault_that_may_pass_is_asked_again(fault: Reply) -> None:
     with serve([fault, GOOD]) as service:
@@ -130,19 +142,9 @@ def test_nobody_there_is_one_line() -> None:
         endpoint(service.url).ask("Why?")
 
 
-@pytest.mark.parametrize(
-    ("url", "text"),
-    [
-        ("localhost:8000/v1", "is no address"),
-        ("http://user:pw@127.0.0.1/v1", "is no address"),
-        ("ftp://127.0.0.1/v1", "is no address"),
-        ("http://models.example/v1", "asked without TLS"),
-    ],
-)
-def test_an_address_that_cannot_be_used_is_refused(url: str, text: str) -> None:
-    with pytest.raises(ConfigError, match=text) as error:
-        endpoint(url)
-    assert KEY not in str(error.value)
+def test_an_address_that_would_show_the_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--endpoint: models.example .* TITER_LLM_API_KEY"):
+        endpoint("http://models.example/v1")
 
 
 def test_a_plain_address_elsewhere_is_fine_without_a_key() -> None:

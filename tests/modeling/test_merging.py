@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from tests.export import fine_tunes
 from titer import files
 from titer.errors import BaseMismatch
@@ -49,7 +50,7 @@ def test_the_same_folders_give_the_same_bytes(tuned: tuple[Path, Path], tmp_path
     before = files.sha256_tree(base), files.sha256_tree(adapter)
     for name in ("one", "other"):
         merging.merge(base, adapter, tmp_path / name, dtype="float16", as_trained=True)
-    assert files.tree_differences(tmp_path / "one", tmp_path / "other") == []
+    assert trees.differences(tmp_path / "one", tmp_path / "other") == []
     assert (files.sha256_tree(base), files.sha256_tree(adapter)) == before
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import trees
 from tests.pipeline.conftest import Clone, clone_of_the_working_tree, commit, make_tiny
 from titer import files
 
@@ -78,7 +79,7 @@ def outcome(clone: Clone, case: Case, name: str) -> dict[str, Any]:
     record = f"results/{case.stage}/run.json"
     md5 = made.pop(record)
     kept = clone.path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    return {**made, record: files.without_times(files.read_json(kept))}
+    return {**made, record: trees.without_times(files.read_json(kept))}
 
 
 def start(clone: Clone, words: list[str]) -> subprocess.Popen[bytes]:

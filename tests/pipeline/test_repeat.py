@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from tests import trees
 from tests.pipeline.conftest import Clone, clone_of_the_working_tree, make_tiny
-from titer import files
 
 PARTS = ("models", "data/papers", "results")
 
 
+@pytest.mark.slow
 def test_two_runs_from_nothing_are_equal(tiny: Clone, tmp_path: Path) -> None:
     other = clone_of_the_working_tree(tmp_path)
     make_tiny(other)
     other.repro()
     for part in PARTS:
-        assert files.tree_differences(tiny.path / part, other.path / part) == []
+        assert trees.differences(tiny.path / part, other.path / part) == []
     reports = [(clone.path / "reports/report.md").read_text() for clone in (tiny, other)]
     one, two = (re.sub(r"## Cost and time.*?(?=## )", "", r, flags=re.DOTALL) for r in reports)
     assert one == two

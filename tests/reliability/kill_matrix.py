@@ -21,9 +21,9 @@ from typing import Any
 
 import yaml
 
+from tests import trees
 from tests.pipeline.conftest import Clone, clone_of_the_working_tree, commit, make_tiny
 from tests.pipeline.kills import HOW, WAIT_S, Case, command, go_on, start
-from titer import files
 
 STAGES = ("download_model", "benchmark_base", "fetch_papers", "train_qlora", "benchmark_qlora",
           "train_full", "benchmark_full", "score")  # fmt: skip
@@ -77,7 +77,7 @@ def differences(finished: Path, clone: Path, stage: str) -> tuple[str, ...]:
     for name in outs(finished, stage):
         one, other = finished / name, clone / name
         if one.is_dir():
-            found += [f"{name}/{path}" for path in files.tree_differences(one, other)]
+            found += [f"{name}/{path}" for path in trees.differences(one, other)]
         elif not other.is_file() or content(one) != content(other):
             found.append(name)
     return tuple(found)
@@ -85,7 +85,7 @@ def differences(finished: Path, clone: Path, stage: str) -> tuple[str, ...]:
 
 def content(path: Path) -> Any:
     if path.suffix == ".json":
-        return files.without_times(json.loads(path.read_text()))
+        return trees.without_times(json.loads(path.read_text()))
     return path.read_bytes()
 
 

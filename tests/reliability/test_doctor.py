@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from tests.pipeline.conftest import Clone
 from tests.pipeline.kills import start
 from tests.reliability.conftest import STAGE
@@ -110,7 +111,7 @@ def test_what_dvc_mends_by_itself_it_still_mends(
         out.chmod(0o644)
         out.write_bytes(out.read_bytes()[:10] if state == "cut out" else b"")
     project.run(*DVC)
-    assert files.tree_differences(collected / "data/papers", root / "data/papers") == []
+    assert trees.differences(collected / "data/papers", root / "data/papers") == []
     assert titer(project, "doctor").returncode == 0
 
 
@@ -211,7 +212,7 @@ def test_a_flipped_object_is_set_aside_and_the_named_command_brings_it_back(
     assert f"data/papers/heldout.jsonl, made by {STAGE}" in told.stdout
     (command,) = re.findall("to bring it back: (.+)", told.stdout)
     project.run(*command.split())
-    assert files.tree_differences(collected / "data/papers", project.path / "data/papers") == []
+    assert trees.differences(collected / "data/papers", project.path / "data/papers") == []
     assert objects.is_sound(victim)
     assert titer(project, "doctor", "--fsck").returncode == 0
 

@@ -135,7 +135,7 @@ def test_little_memory_ends_a_stage_in_one_line(run_of: Path, stage: str, tmp_pa
         f"cmd: ulimit -v {limit} && python -m stages.{stage}\n"))  # fmt: skip
     done = repro(clone, stage)
     assert done.returncode != 0
-    assert_one_line(done.stdout + done.stderr, ("gave no more memory",))
+    assert_one_line(done.stdout + done.stderr, ("gave no more memory", "are left by"))
     assert not [name for name in kill_matrix.outs(run_of, stage) if (clone.path / name).is_file()]
     clone.run("git", "checkout", "--", "dvc.yaml")
     done = repro(clone, stage)
@@ -144,8 +144,9 @@ def test_little_memory_ends_a_stage_in_one_line(run_of: Path, stage: str, tmp_pa
 
 
 def limits_kib(stage: str) -> int:
-    """Enough to start, too little for the work."""
-    return 90_000 if stage == STAGE else 700_000
+    """Enough for Python and Hydra. Torch crashed without a word at 900,000, and OpenBLAS hung in
+    score at 2,200,000."""
+    return 200_000 if stage == STAGE else 2_200_000
 
 
 def assert_one_line(text: str, words: tuple[str, ...]) -> None:

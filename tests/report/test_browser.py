@@ -4,52 +4,32 @@ apt-get install chromium chromium-driver && pytest -m slow tests/report/test_bro
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import chromium
 from titer.report import html
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="needs Debian's chromium and chromium-driver",
-    ),
-]
-WIDTHS = (1280, 390)
+pytestmark = [pytest.mark.slow, chromium.NEEDED]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium that records its console and its network."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(str(shutil.which("chromedriver")))
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with chromium.started() as driver:
+        yield driver
 
 
-@pytest.fixture(params=WIDTHS)
+@pytest.fixture(params=chromium.WIDTHS)
 def page(
     request: Any, browser: Any, tmp_path: Path, stats: dict[str, Any], context: dict[str, Any]
 ) -> Any:
     """The full report at one width."""
     path = tmp_path / "report.html"
     path.write_text(html.render(stats, context), encoding="utf-8")
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
+    chromium.resize(browser, request.param, 900, mobile=False)
     browser.get(path.as_uri())
     return browser
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.serving import gateways
 from tests.serving.gateways import ACTIVE, BIOLOGY, CHEMISTRY, DOMAINS, LUPUS, Opened, completion
+from titer import files
 from titer.errors import ConfigError, DataError, FormatError, NotFound
 from titer.serving import keys
 from titer.serving.catalogue import Catalogue
@@ -232,6 +233,9 @@ def test_wrong_uses_of_the_file_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mode 640, others may read it"):
         keys.read(path)
     path.chmod(0o600)
-    path.write_text('{"schema_version": 1, "keys": [{"id": 1}]}')
-    with pytest.raises(FormatError, match="not a file of `titer keys`"):
-        keys.read(path)
+    written = files.read_json_object(path)
+    row = written["keys"][0]
+    for spoilt in ({"id": 1}, row | {"sha256": "ab"}, row | {"expires": "2030-01-01T00:00:00"}):
+        path.write_text(files.dump_json(written | {"keys": [spoilt]}))
+        with pytest.raises(FormatError, match="not a file of `titer keys`"):
+            keys.read(path)

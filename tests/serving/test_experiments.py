@@ -113,6 +113,7 @@ def test_a_file_that_is_no_plan_is_one_line(tmp_path: Path) -> None:
         ({"more": 1}, "not a plan"),
         ({"share_b": "half"}, "not a plan"),
         ({"started_at": 7}, "not a plan"),
+        ({"ended_at": 7}, "not a plan"),
         ({"name": "other"}, "holds the plan of 'other'"),
     ):
         files.write_json(target, value | changed)

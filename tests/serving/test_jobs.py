@@ -101,6 +101,19 @@ def test_a_run_that_fails_says_so_and_the_next_one_runs(
     assert [(job["state"], job["exit_code"]) for job in found] == [("failed", code)] * 2
 
 
+def test_the_end_of_the_gateway_ends_a_run_that_is_being_started(tmp_path: Path) -> None:
+    async def story() -> list[dict[str, Any]]:
+        jobs = Jobs(tmp_path, python("import time; time.sleep(60)"), n_queued=3)
+        jobs.add("k")
+        await asyncio.sleep(0)  # the run is told to start, and has no process yet
+        assert jobs.all()[0]["state"] == "running"
+        async with asyncio.timeout(30):
+            await jobs.close()
+        return jobs.all()
+
+    assert [job["state"] for job in asyncio.run(story())] == ["stopped"]
+
+
 def test_the_end_of_the_gateway_ends_a_run_with_its_children(tmp_path: Path) -> None:
     child = "import time, pathlib; pathlib.Path('up').touch(); time.sleep(60)"
     parent = python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])")

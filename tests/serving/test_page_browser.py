@@ -5,7 +5,6 @@ apt-get install chromium chromium-driver && pytest -m slow tests/serving/test_pa
 
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from tests import chromium
 from tests.serving import gateways
 from tests.serving.broken import Scripted
 from tests.serving.gateways import ACTIVE, BIOLOGY, CHEMISTRY, LUPUS, QUESTION, Opened
@@ -25,14 +25,7 @@ from titer.serving.catalogue import Catalogue
 from titer.serving.engine import BASE
 from titer.serving.engines.in_process import InProcess
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="needs Debian's chromium and chromium-driver",
-    ),
-]
-WIDTHS = (1280, 390)
+pytestmark = [pytest.mark.slow, chromium.NEEDED]
 CANARY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 SHOTS = os.environ.get("TITER_SHOTS")
 """A folder for screenshots, to look at."""
@@ -76,19 +69,8 @@ def site(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium that records its console and its network."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(str(shutil.which("chromedriver")))
-    )
-    yield driver
-    driver.quit()
+    with chromium.started() as driver:
+        yield driver
 
 
 class Page:
@@ -98,10 +80,7 @@ class Page:
         self.browser = browser
         self.site = site
         self.width = width
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600},
-        )
+        chromium.resize(browser, width, 844, mobile=width < 600)
         for kind in ("browser", "performance"):
             browser.get_log(kind)
         browser.get(site.url)
@@ -177,7 +156,7 @@ class Page:
         assert whole == inner
 
 
-@pytest.fixture(params=WIDTHS)
+@pytest.fixture(params=chromium.WIDTHS)
 def page(request: Any, browser: Any, site: Site) -> Page:
     return Page(browser, site, request.param)
 

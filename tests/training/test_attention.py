@@ -46,6 +46,14 @@ def documents() -> list[dict[str, list[int]]]:
     return [{"input_ids": ids, "labels": [-100] * 3 + ids[3:]} for ids in rows]
 
 
+def packed_loss(model: Any, batch: dict[str, Any]) -> Any:
+    """Mean loss of one flattened row, as the trainer computes it."""
+    from titer.training.trainer import labelled_loss
+
+    total, n_labels = labelled_loss(model, batch)
+    return total / n_labels
+
+
 def padded() -> dict[str, Any]:
     import torch
 
@@ -121,12 +129,10 @@ def test_packed_logits_equal_those_of_each_row_alone(model: Any) -> None:
 
 
 def test_packed_gradients_equal_those_of_the_padded_batch(model: Any) -> None:
-    from titer.training.trainer import labelled_loss
-
     expected = gradients(model, model(**padded()).loss)
     with attention.per_document(model):
         packed = gradients(
-            model, labelled_loss(model, {**flattened(labels=True), "use_cache": False})
+            model, packed_loss(model, {**flattened(labels=True), "use_cache": False})
         )
     assert largest_difference(expected, packed) < 1e-5
 
@@ -134,8 +140,6 @@ def test_packed_gradients_equal_those_of_the_padded_batch(model: Any) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_packed_gradients_of_an_adapter_equal_those_of_the_padded_batch(name: str) -> None:
     from peft import LoraConfig, get_peft_model
-
-    from titer.training.trainer import labelled_loss
 
     base = ARCHITECTURES[name]()
     shape = LoraConfig(
@@ -146,7 +150,7 @@ def test_packed_gradients_of_an_adapter_equal_those_of_the_padded_batch(name: st
     expected = gradients(model, model(**padded()).loss)
     with attention.per_document(base):
         packed = gradients(
-            model, labelled_loss(model, {**flattened(labels=True), "use_cache": False})
+            model, packed_loss(model, {**flattened(labels=True), "use_cache": False})
         )
     assert len(expected) >= 2 * 2 * 4  # A and B of at least four layers in each of two blocks
     assert largest_difference(expected, packed) < 1e-5
@@ -169,14 +173,12 @@ def test_attention_in_bfloat16_on_a_cpu_is_rounded_once(autocast: bool) -> None:
 
 
 def test_recomputed_activations_give_the_same_gradients(model: Any) -> None:
-    from titer.training.trainer import labelled_loss
-
     model.train()
     batch = {**flattened(labels=True), "use_cache": False}
     with attention.per_document(model):
-        expected = gradients(model, labelled_loss(model, batch))
+        expected = gradients(model, packed_loss(model, batch))
         model.activation_checkpointing_enable()
-        again = gradients(model, labelled_loss(model, batch))
+        again = gradients(model, packed_loss(model, batch))
     model.activation_checkpointing_disable()
     model.eval()
     assert largest_difference(expected, again) == 0
@@ -253,12 +255,10 @@ def test_three_loss_heads_agree(tiny_model: Path) -> None:
     import torch
     from trl.trainer.utils import add_fused_lm_head
 
-    from titer.training.trainer import labelled_loss
-
     model = loading.load_model(tiny_model, dtype=Dtype.float32, device=Device.cpu)
     batch = {**flattened(labels=True), "use_cache": False}
     with torch.no_grad(), attention.per_document(model):
-        ours = float(labelled_loss(model, batch))
+        ours = float(packed_loss(model, batch))
         whole = float(model(**batch).loss)
         add_fused_lm_head(model, outputs=("log_probs",))
         chunked = model(**batch, fused_lm_head=True)
@@ -273,8 +273,6 @@ def test_nf4_gradients_after_an_evaluation_step_are_those_before(tiny_model: Pat
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from titer.training.trainer import labelled_loss
-
     base = loading.load_model(tiny_model, dtype=Dtype.float32, device=Device.cpu, quantize=True)
     shape = LoraConfig(
         r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False
@@ -282,10 +280,10 @@ def test_nf4_gradients_after_an_evaluation_step_are_those_before(tiny_model: Pat
     model = get_peft_model(base, shape).train()
     batch = {**flattened(labels=True), "use_cache": False}
     with attention.per_document(base):
-        before = gradients(model, labelled_loss(model, batch))
+        before = gradients(model, packed_loss(model, batch))
         with torch.no_grad():
-            labelled_loss(model.eval(), batch)
-        after = gradients(model.train(), labelled_loss(model, batch))
+            packed_loss(model.eval(), batch)
+        after = gradients(model.train(), packed_loss(model, batch))
     assert largest_difference(before, after) == 0
 
 

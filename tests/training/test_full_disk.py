@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import trees
 from tests.training.test_sft import FULL, data, train
-from titer import files
 from titer.errors import TooLittleDisk
 from titer.training import sft
 from titer.training.checkpoints import last_checkpoint, needing_room
@@ -47,7 +47,7 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before_and_the_same_command_con
     assert run_mount("-o", "remount,size=16m", "tmpfs", str(small_disk)) == 0
     whole = train(tmp_path, tiny_model, FULL, "whole")
     assert run().losses == whole.losses
-    assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
+    assert trees.differences(tmp_path / "whole", tmp_path / "cut") == []
 
 
 @pytest.mark.parametrize(

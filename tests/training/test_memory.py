@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.training.measured_memory import ENVIRONMENT
 from tests.training.test_sft import FULL, QLORA
 from titer import runner
 from titer.config import Device, Dtype, LoraSettings, SftSettings, full_run, qlora_run
+from titer.errors import TiterError
 from titer.training import attention, lora, memory, room
 
 QWEN3 = {"model_type": "qwen3", "head_dim": 128, "num_key_value_heads": 8, "vocab_size": 151936}
@@ -215,10 +217,9 @@ def preset(name: str) -> tuple[Any, SftSettings, SftSettings]:
     """The hardware of a preset, and both fine-tunes on it with the settings of qwen3_8b."""
     choices, values = runner.load_params()
     config = runner.typed(runner.merge({**choices, "model": "qwen3_8b", "hardware": name}, values))
-    given = {"seed": 1, "on_long": config.examples.on_long}
     runs = (
-        qlora_run(config.qlora, config.model, config.hardware, **given),
-        full_run(config.full, config.model, config.hardware, **given),
+        qlora_run(config),
+        full_run(config),
     )
     return config.hardware, *runs
 
@@ -264,3 +265,22 @@ def test_several_gpus_of_80_gb_spread_a_full_fine_tune_in_float32() -> None:
 def test_every_preset_of_one_gpu_is_in_the_table() -> None:
     presets = {p.stem for p in (ROOT / "conf" / "hardware").glob("gpu_*gb.yaml")}
     assert presets == set(FITS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"model_type": "qwen3", "hidden_size": 64}', "its sizes cannot be read .*heads"),
+        ('{"model_type": "llama", "num_attention_heads": 0, "hidden_size": 8}', "cannot be read"),
+        ('{"model_type": "gpt2", "n_embd": 8}', "its sizes cannot be read .*n_layer"),
+        ('{"model_type": "mamba"}', "model type 'mamba': its memory is not known"),
+        ("[]", "a JSON list, expected an object"),
+        ("{", "not JSON"),
+    ],
+)
+def test_a_configuration_without_a_shape_is_one_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(TiterError, match=message):
+        memory.read_shape(tmp_path)

@@ -267,6 +267,16 @@ def test_too_little_memory_is_refused_with_what_is_needed(
     assert re.search(rf"^0.0\d GiB needed, 0.0\d GiB there .{cure}", found["memory"])
 
 
+def test_a_micro_batch_that_is_too_wide_is_no_reason_for_a_larger_gpu() -> None:
+    parts = {"weights": 1.0, "gradients": 1.0, "optimizer": 1.0, "activations": 0.0,
+             "working": 10.0, "logits": 0.0, "overlap": 0.0}  # fmt: skip
+    need = memory.Need(**{name: size * memory.GIB for name, size in parts.items()})
+    there = replace(THERE, memory=8 * memory.GIB, n_gpus=1)
+    settings = replace(FULL, device=Device.cuda, checkpointing=True)
+    found = failed(room.room_checks(need, 0.0, settings, there, tokens=2048))
+    assert "lower hardware.micro_batch_tokens (now up to 2,048 in one pass)" in found["memory"]
+
+
 def test_too_little_disk_is_refused_with_what_is_needed(tiny_model: Path, tmp_path: Path) -> None:
     found = failed(report(tiny_model, tmp_path, FULL, replace(THERE, disk=1e6)).checks)
     assert list(found) == ["disk"]

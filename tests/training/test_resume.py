@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import trees
 from tests.training.test_sft import FULL, QLORA, data
-from titer import files
 from titer.config import Keep, SftSettings
-from titer.errors import Stopped, TooLittleDisk
+from titer.errors import LoadError, Stopped, TooLittleDisk
 from titer.training import handover, sft
 from titer.training.checkpoints import last_checkpoint
 
@@ -146,7 +146,7 @@ def test_kills_at_random_moments_change_nothing(
         assert saved is not None
         print(number.name, "hit" if hit else "came too late", "leaves", saved.name)
     assert same(trainings.finish(cut), expected)
-    assert files.tree_differences(tmp_path / "whole/out", tmp_path / "cut/out") == []
+    assert trees.differences(tmp_path / "whole/out", tmp_path / "cut/out") == []
 
 
 def kill_after_a_checkpoint(
@@ -191,7 +191,7 @@ def test_sigterm_saves_a_step_and_the_same_command_goes_on(
         with pytest.raises(Stopped, match=r"told to stop and saved step 5\. Run the same command"):
             here(tmp_path, tiny_model, settings, "cut")
     assert same(here(tmp_path, tiny_model, settings, "cut"), whole)
-    assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
+    assert trees.differences(tmp_path / "whole", tmp_path / "cut") == []
 
 
 @pytest.mark.parametrize("mode", ["patience", "between-epochs"])
@@ -206,7 +206,7 @@ def test_a_run_that_was_killed_after_its_last_step_trains_no_further(
     if mode == "patience":
         assert whole.metrics["n_steps"] < 24
     assert same(here(tmp_path, tiny_model, settings, "run"), whole)
-    assert files.tree_differences(before, tmp_path / "run") == []
+    assert trees.differences(before, tmp_path / "run") == []
 
 
 def test_patience_counts_on_after_a_resume(
@@ -238,7 +238,7 @@ def test_a_disk_that_fills_during_a_checkpoint_is_one_line_and_loses_nothing(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert last_checkpoint(tmp_path / "cut.ck") is None
     assert same(here(tmp_path, tiny_model, FULL, "cut"), whole)
-    assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
+    assert trees.differences(tmp_path / "whole", tmp_path / "cut") == []
 
 
 def test_a_checkpoint_cut_while_its_last_file_was_written_is_not_read(tmp_path: Path) -> None:
@@ -256,6 +256,11 @@ def test_what_processes_hand_over_comes_back_equal(tmp_path: Path) -> None:
     handover.write_job(tmp_path, job)
     assert handover.read_job(tmp_path) == job
     assert type(handover.read_job(tmp_path).settings.device) is type(LORA.device)
-    handover.write_failure(tmp_path, 1, TooLittleDisk("x: full"))
+
+
+def test_of_several_failures_that_of_the_lowest_rank_is_told(tmp_path: Path) -> None:
+    assert handover.read_failure(tmp_path) is None
+    handover.write_failure(tmp_path, 10, LoadError("rank 10"))
+    handover.write_failure(tmp_path, 2, TooLittleDisk("x: full"))
     error = handover.read_failure(tmp_path)
     assert (type(error), str(error)) == (TooLittleDisk, "x: full")

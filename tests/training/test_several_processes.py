@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from tests.training.test_sft import FULL, QLORA, data, train
-from titer import files
 from titer.config import Device, SftSettings
 from titer.errors import ConfigError, DataError, LoadError, ModelError, Stopped
 from titer.training import launch, sft, spread
@@ -103,7 +103,7 @@ def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(
     assert not (tmp_path / "cut.ck.job").exists()
     resumed = two(tmp_path, tiny_model, QLORA, "cut")
     assert resumed.losses == whole.losses
-    assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
+    assert trees.differences(tmp_path / "whole", tmp_path / "cut") == []
 
 
 @pytest.mark.slow

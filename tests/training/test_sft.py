@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests import trees
 from titer import files
 from titer.config import Device, Dtype, LoraSettings, OnLong, SftSettings, Think
 from titer.errors import DataError, LoadError
@@ -55,7 +56,7 @@ def test_two_runs_give_the_same_bytes(
     tiny_model: Path, tmp_path: Path, settings: SftSettings
 ) -> None:
     runs = [train(tmp_path, tiny_model, settings, name) for name in ("a", "b")]
-    assert files.tree_differences(tmp_path / "a", tmp_path / "b") == []
+    assert trees.differences(tmp_path / "a", tmp_path / "b") == []
     assert runs[0].losses == runs[1].losses
     assert runs[0].metrics == runs[1].metrics
 
@@ -87,7 +88,7 @@ def test_a_killed_and_resumed_run_gives_the_same_bytes(
     assert last_checkpoint(tmp_path / "cut.ck") is not None
     monkeypatch.setattr(sft, "StageProgress", progress)
     resumed = train(tmp_path, tiny_model, settings, "cut")
-    assert files.tree_differences(tmp_path / "whole", tmp_path / "cut") == []
+    assert trees.differences(tmp_path / "whole", tmp_path / "cut") == []
     assert resumed.losses == whole.losses
 
 
@@ -187,6 +188,6 @@ def test_checkpointing_and_the_chunked_loss_of_large_vocabularies_give_the_same_
     from titer.training import trainer
 
     plain = train(tmp_path, tiny_model, FULL, "plain")
-    monkeypatch.setattr(trainer, "LARGE_VOCABULARY", 1)
+    monkeypatch.setattr(trainer, "CHUNKED_FROM", 1)
     chunked = train(tmp_path, tiny_model, replace(FULL, checkpointing=True), "chunked")
     assert chunked.validation_loss == pytest.approx(plain.validation_loss, abs=1e-3)

@@ -1,7 +1,6 @@
 """`titer ab new|list|show|stop`: two versions side by side among the people who ask."""
 
 import argparse
-import datetime
 from typing import TYPE_CHECKING, Any
 
 from titer.cli import conversations
@@ -60,10 +59,6 @@ def _add_new(verbs: Any) -> None:
     verb.set_defaults(run=new)
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat()
-
-
 def new(arguments: argparse.Namespace) -> None:
     """Write a plan.
 
@@ -83,7 +78,7 @@ def new(arguments: argparse.Namespace) -> None:
     made = experiments.plan(
         runner.ROOT, domains, name=arguments.name, a=arguments.a, b=arguments.b,
         share_b=arguments.share, min_users=arguments.min_users, max_users=arguments.max_users,
-        margin=arguments.margin, alpha=arguments.alpha, started_at=_now(),
+        margin=arguments.margin, alpha=arguments.alpha, started_at=conversations.now(),
     )  # fmt: skip
     target = experiments.path(runner.ROOT, made.name).relative_to(runner.ROOT)
     print(f"{target}: the plan; commit it before the first rating")
@@ -172,5 +167,5 @@ def stop(arguments: argparse.Namespace) -> None:
     from titer import runner
     from titer.serving import experiments
 
-    ended = experiments.stop(runner.ROOT, arguments.name, at=_now())
+    ended = experiments.stop(runner.ROOT, arguments.name, at=conversations.now())
     print(f"{ended.name}: ended {ended.ended_at}; start titer serve again")

@@ -22,18 +22,13 @@ def add(commands: Any) -> None:
         verb.set_defaults(run=function)
 
 
-def _domain(arguments: argparse.Namespace) -> str:
-    from titer.cli.domain import chosen
-
-    return chosen(arguments.domain)
-
-
 def samples(arguments: argparse.Namespace) -> None:
     """Write the sample collection of a domain."""
     from titer import runner
+    from titer.cli.domain import chosen
     from titer.evaluation.samples import write_collection
 
-    domain = _domain(arguments)
+    domain = chosen(arguments.domain)
     benchmark = runner.ROOT / "data" / "benchmark" / domain
     for path in write_collection(benchmark, runner.ROOT / "data" / "samples" / domain):
         print(path.relative_to(runner.ROOT))
@@ -42,9 +37,10 @@ def samples(arguments: argparse.Namespace) -> None:
 def lock(arguments: argparse.Namespace) -> None:
     """Write the lock of a domain's benchmark."""
     from titer import files, runner
+    from titer.cli.domain import chosen
     from titer.evaluation.questions import LOCK, benchmark_lock
 
-    folder = runner.ROOT / "data" / "benchmark" / _domain(arguments)
+    folder = runner.ROOT / "data" / "benchmark" / chosen(arguments.domain)
     content = benchmark_lock(folder, folder.parent / "general")
     files.write_json(folder / LOCK, content)
     counts = ", ".join(f"{count} {name}" for name, count in content["counts"].items())

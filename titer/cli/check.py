@@ -20,7 +20,7 @@ def check(arguments: argparse.Namespace) -> None:
     from titer import runner
     from titer.cli.inputs import check_inputs
 
-    choices, values = runner.load_params()
     summary = runner.check_all()
-    check_inputs(runner.typed(runner.merge(choices, values)), choices, runner.ROOT)
+    choices, config = runner.chosen()
+    check_inputs(config, choices, runner.ROOT)
     print(summary)

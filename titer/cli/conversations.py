@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from titer.cli.places import short
 from titer.conversations.place import URL, is_there, place
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def _domain(arguments: argparse.Namespace) -> str:
     return str(arguments.domain or runner.load_params()[0]["domain"])
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.UTC).isoformat()
 
 
@@ -201,7 +203,7 @@ def rate(arguments: argparse.Namespace) -> None:
 
     given = (arguments.satisfaction, arguments.thumbs, arguments.comment, arguments.turn)
     with opened_store() as store:
-        store.rate(arguments.id, Rating(*given, at=_now()))
+        store.rate(arguments.id, Rating(*given, at=now()))
         mean = store.get(arguments.id).satisfaction()
     print(f"{arguments.id}: satisfaction is now {mean:.2f}")
 
@@ -216,13 +218,13 @@ def forget(arguments: argparse.Namespace) -> None:
     from titer.conversations.exporting import holding
 
     with opened_store() as store:
-        stone = store.forget(arguments.id, at=_now(), reason=arguments.reason)
+        stone = store.forget(arguments.id, at=now(), reason=arguments.reason)
     print(f"{stone.id}: {stone.n_turns} turns deleted; a tombstone without content stays")
     if not stone.is_erased:
         print("the database still holds its bytes until it is vacuumed; backups hold them too")
     for folder in (runner.ROOT / "data" / "own", runner.ROOT / "exports"):
         for path in holding(folder, arguments.id):
-            print(f"still in {_short(path)}: the next export there takes it out")
+            print(f"still in {short(path)}: the next export there takes it out")
     print("A model trained on it keeps what it learned; train again without it: dvc repro")
 
 
@@ -254,20 +256,14 @@ def export(arguments: argparse.Namespace) -> None:
     )
     with opened_store() as store:
         outcome = exporting.export(
-            store, domain, output, shape=arguments.format, wanted=wanted, now=_now()
+            store, domain, output, shape=arguments.format, wanted=wanted, now=now()
         )
     _print_outcome(outcome)
     if outcome.metadata is None:
         raise DataError(f"no conversation of {domain!r} passes; nothing was written")
-    print(f"\n{_short(output)}: rows {outcome.n_rows:,}")
-    print(f"{_short(outcome.metadata)}: filter, counts, hashes")
+    print(f"\n{short(output)}: rows {outcome.n_rows:,}")
+    print(f"{short(outcome.metadata)}: filter, counts, hashes")
     print(OUT_OF_REACH)
-
-
-def _short(path: Path) -> Path:
-    from titer import runner
-
-    return path.relative_to(runner.ROOT) if path.is_relative_to(runner.ROOT) else path
 
 
 def _print_outcome(outcome: "Outcome") -> None:

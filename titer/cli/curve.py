@@ -47,22 +47,16 @@ def draw(
 
     _check_seeds(n_seeds)  # before torch loads
     from titer import files
-    from titer.cli.inputs import stage_places
+    from titer.cli.places import training_rows
     from titer.config import qlora_run
-    from titer.errors import DataError, LoadError
-    from titer.training import learning_curve, outputs
+    from titer.errors import LoadError
+    from titer.training import learning_curve
 
-    papers, base = root / "data" / "papers", root / "models" / "base"
-    if not (papers / "heldout.jsonl").is_file():
-        raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
+    settings, base = qlora_run(config), root / "models" / "base"
+    data = training_rows(root, settings)
     if not base.is_dir():
         raise LoadError("models/base: no model yet. Run: dvc repro download_model")
-    settings = qlora_run(
-        config.qlora, config.model, config.hardware,
-        seed=config.seed, on_long=config.examples.on_long, replay=config.examples.replay,
-    )  # fmt: skip
     settings = replace(settings, epochs=epochs or settings.epochs)
-    data = outputs.read_data(stage_places("train_qlora", root), settings)
     found = learning_curve.draw(settings, base=base, data=data, shares=shares, n_seeds=n_seeds)
     print(
         f"| share | rows | best held-out loss | of each seed | at step of {found.n_steps} | last |"

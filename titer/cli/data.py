@@ -97,17 +97,15 @@ def validate(arguments: argparse.Namespace) -> None:
     Raises:
         DataError: there are rows that cannot be used.
     """
-    from types import SimpleNamespace
-
     from titer import runner
+    from titer.cli.domain import chosen
+    from titer.cli.places import benchmark_places
     from titer.errors import DataError
     from titer.evaluation import benchmark
     from titer.examples import quality
 
-    choices, _ = runner.load_params()
-    domain = arguments.domain or choices["domain"]
-    paths = {key: path.replace("${domain}", domain) for key, path in benchmark.FILES.items()}
-    at = SimpleNamespace(**{key: runner.ROOT / path for key, path in paths.items()})
+    domain = chosen(arguments.domain)
+    at = benchmark_places(domain, runner.ROOT)
     asked = benchmark.texts_to_guard(at) if at.open.is_file() else []
     reading = _reading(arguments)
     found = quality.check(
@@ -186,7 +184,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     from titer import runner
     from titer.cli import inspected
 
-    config = runner.typed(runner.merge(*runner.load_params()))
+    _, config = runner.chosen()
     reading = _reading(arguments)
     folder = arguments.tokenizer or runner.ROOT / "models" / "base"
     found = inspected.look(_shown(reading), folder, config.model)
@@ -206,8 +204,7 @@ def learning_curve(arguments: argparse.Namespace) -> None:
     from titer import runner
     from titer.cli import curve
 
-    choices, values = runner.load_params()
-    config = runner.typed(runner.merge(choices, values))
+    _, config = runner.chosen()
     shares = curve.shares_of(arguments.shares)
     curve.draw(config, shares, arguments.epochs, runner.ROOT, n_seeds=arguments.seeds)
 

@@ -55,10 +55,10 @@ def _left(n_open: int, n_damaged: int, *, fix: bool) -> str:
 
 def _fsck(root: Path, *, fix: bool) -> int:
     """Print every damaged object of DVC's cache with whose it is; their number."""
-    from titer.repair import objects
+    from titer.repair import findings, objects
 
     cache = cache_folder(root)
-    found = objects.damaged(cache, root, _stages(root), _bar)
+    found = objects.damaged(cache, root, findings.stages(root), _bar)
     for one in found:
         owner = f"{one.owner.path}, made by {one.owner.stage}" if one.owner else "an earlier result"
         print(f"{one.object}: damaged, {owner}\n    to bring it back: {one.cure()}")
@@ -92,27 +92,13 @@ def cache_folder(root: Path) -> Path:
     return root / done.stdout.strip()
 
 
-def _stages(root: Path) -> dict[str, Any]:
-    """The stages of dvc.lock; none where it is absent or damaged, which is a finding of its own."""
-    import yaml
-
-    from titer.repair import findings
-
-    path = root / findings.LOCK
-    if not path.is_file() or findings.unreadable(path.read_bytes()):
-        return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    stages: dict[str, Any] = yaml.load(path.read_bytes(), loader).get("stages", {})
-    return stages
-
-
 def check_outs(root: Path, paths: Iterable[str]) -> None:
     """Hash outs again before they leave the project.
 
     Raises:
         DataError: a file differs from what its stage made.
     """
-    from titer.repair import objects
+    from titer.repair import findings, objects
 
-    if stages := _stages(root):
+    if stages := findings.stages(root):
         objects.check_outs(cache_folder(root), root, stages, paths, _bar)

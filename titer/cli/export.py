@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from titer.cli import export_models, export_training
+from titer.cli.places import benchmark_places, short
 
 
 def add(commands: Any) -> None:
@@ -66,18 +67,13 @@ def lm_eval(arguments: argparse.Namespace) -> None:
 
 
 def _write(arguments: argparse.Namespace) -> None:
-    from types import SimpleNamespace
-
     from titer import runner
     from titer.evaluation import benchmark
     from titer.export import lm_eval as export
 
-    choices, values = runner.load_params()
-    config = runner.typed(runner.merge(choices, values))
+    choices, config = runner.chosen()
     domain, root = choices["domain"], runner.ROOT
-    paths = {key: path.replace("${domain}", domain) for key, path in benchmark.FILES.items()}
-    at = SimpleNamespace(**{key: root / path for key, path in paths.items()})
-    asked = benchmark.load(at, config.eval, root=root)
+    asked = benchmark.load(benchmark_places(domain, root), config.eval, root=root)
     prompts = (
         export.plain(asked.items)
         if arguments.plain
@@ -93,7 +89,7 @@ def _write(arguments: argparse.Namespace) -> None:
     window = config.model.max_length
     wording = config.domain.wording
     for path in export.write(out, asked, prompts, domain=domain, window=window, wording=wording):
-        print(path.relative_to(root) if path.is_relative_to(root) else path)
+        print(short(path))
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-ARMS = ("qlora", "full")
+from titer.config import FINE_TUNES
+
 GGUF_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0")
 """Named here as well, so that --help loads no library; a test keeps them equal."""
 
@@ -32,7 +33,7 @@ def add(verbs: Any) -> None:
     other.set_defaults(run=ollama)
     text = "weights, model card and licence in one folder, ready to push to the Hugging Face hub"
     hub_verb = verbs.add_parser("huggingface", help=text, description=f"{text}.")
-    hub_verb.add_argument("arm", choices=ARMS, help="which fine-tune")
+    hub_verb.add_argument("arm", choices=FINE_TUNES, help="which fine-tune")
     hub_verb.set_defaults(run=huggingface)
     for one in (verb, other):
         _add_gguf(one)
@@ -51,7 +52,7 @@ def _add_gguf(verb: Any) -> None:
 
 
 def _add_arm(verb: Any) -> None:
-    verb.add_argument("arm", choices=ARMS, help="which fine-tune")
+    verb.add_argument("arm", choices=FINE_TUNES, help="which fine-tune")
     verb.add_argument(
         "--onto",
         choices=("trained", "downloaded"),
@@ -95,7 +96,7 @@ def ollama(arguments: argparse.Namespace) -> None:
     from titer.export.source import licence_text
 
     source = _checked(arguments)
-    _, config = _settings()
+    _, config = runner.chosen()
     sampling = target.evaluated(
         config.model.generation, seed=config.seed, max_length=config.model.max_length
     )
@@ -123,7 +124,7 @@ def huggingface(arguments: argparse.Namespace) -> None:
     from titer.export.source import licence_text
 
     source = _source(arguments.arm)
-    _, config = _settings()
+    _, config = runner.chosen()
     card = runner.ROOT / "reports" / f"model_card_{arguments.arm}.md"
     hub_folder.check(source, card)
     model = config.model
@@ -166,13 +167,6 @@ def _write_gguf(
     _print(done)
 
 
-def _settings() -> tuple[dict[str, str], Any]:
-    from titer import runner
-
-    choices, values = runner.load_params()
-    return choices, runner.typed(runner.merge(choices, values))
-
-
 def _source(arm: str) -> Any:
     from titer import runner
     from titer.cli import doctor
@@ -180,7 +174,7 @@ def _source(arm: str) -> Any:
 
     doctor.check_outs(runner.ROOT, ("models/base", f"models/{arm}"))
 
-    _, config = _settings()
+    _, config = runner.chosen()
     return source.find(
         runner.ROOT,
         arm,
@@ -203,7 +197,7 @@ def _asked(source: Any) -> Any:
     from titer.evaluation import questions
     from titer.export import exporting
 
-    choices, config = _settings()
+    choices, config = runner.chosen()
     path = runner.ROOT / "data" / "benchmark" / choices["domain"] / "open.jsonl"
     texts = [question.question for question in questions.load_questions(path)]
     return exporting.ask_evaluated(source, texts, config.model.think)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from titer.cli.places import short, training_rows
 from titer.config import ModelSettings
 from titer.records import Example
 
@@ -90,7 +91,7 @@ def colab(arguments: argparse.Namespace) -> None:
         needs_gpu=config.hardware.device != Device.cpu,
     )
     target.write(out, made)
-    print(_short(out))
+    print(short(out))
     print(f"{origin.commit} from {origin.repository}")
     if not origin.is_pushed:
         print("no remote branch is known to hold this commit: push it before you run the notebook")
@@ -131,7 +132,7 @@ def _write_training(arguments: argparse.Namespace, write: Any, name: str) -> Non
     train, validation, runs, n_long, max_length = _training(base)
     out = arguments.out or runner.ROOT / "exports" / name
     for path in write(out, train=train, validation=validation, runs=runs, base=str(base.resolve())):
-        print(_short(path))
+        print(short(path))
     print(
         f"{len(train):,} rows to train, {len(validation):,} to validate; {n_long:,} longer than "
         f"model.max_length={max_length} are left out, as here"
@@ -141,28 +142,15 @@ def _write_training(arguments: argparse.Namespace, write: Any, name: str) -> Non
 def _training(base: Path) -> tuple[list[Example], list[Example], dict[str, "Run"], int, int]:
     """Rows of both parts, both runs, how many rows are too long and beyond how many tokens."""
     from titer import runner
-    from titer.cli.inputs import stage_places
     from titer.config import full_run, qlora_run
-    from titer.errors import DataError
     from titer.export.training_run import Run
-    from titer.training import outputs, preflight
+    from titer.training import preflight
     from titer.training.arguments import n_steps
 
-    config = runner.typed(runner.merge(*runner.load_params()))
-    root = runner.ROOT
-    if not (root / "data" / "papers" / "heldout.jsonl").is_file():
-        raise DataError("data/papers: no examples yet. Run: dvc repro fetch_papers")
+    _, config = runner.chosen()
+    settings_of = {"qlora": qlora_run(config), "full": full_run(config)}
+    data = training_rows(runner.ROOT, settings_of["qlora"])
     tokenizer = load_tokenizer(base)
-    chosen: dict[str, Any] = {
-        "seed": config.seed,
-        "on_long": config.examples.on_long,
-        "replay": config.examples.replay,
-    }
-    settings_of = {
-        "qlora": qlora_run(config.qlora, config.model, config.hardware, **chosen),
-        "full": full_run(config.full, config.model, config.hardware, **chosen),
-    }
-    data = outputs.read_data(stage_places("train_qlora", root), settings_of["qlora"])
     train, validation = (
         _fitting(tokenizer, rows, config.model) for rows in (data.train, data.validation)
     )
@@ -187,9 +175,3 @@ def _fitting(tokenizer: Any, examples: Sequence[Example], model: ModelSettings) 
         for row in examples
         if len(encode_row(tokenizer, row.messages, model.think).input_ids) <= model.max_length
     ]
-
-
-def _short(path: Path) -> Path:
-    from titer import runner
-
-    return path.relative_to(runner.ROOT) if path.is_relative_to(runner.ROOT) else path

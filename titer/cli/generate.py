@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-KEY = "TITER_LLM_API_KEY"
-"""Environment variable with the endpoint's key."""
+from titer.modeling.endpoint import KEY
 
 
 def add_verb(verbs: Any) -> None:
@@ -116,7 +115,7 @@ def _identity(arguments: argparse.Namespace, root: Path) -> tuple[str, str]:
 
     if arguments.base:
         record = root / "results" / "model.json"
-        known = files.read_json(record) if record.is_file() else {}
+        known = files.read_json_object(record) if record.is_file() else {}
         revision = known.get("revision") or known.get("weights_sha256") or ""
         return str(known.get("id") or "base"), str(revision)
     if not arguments.served:
@@ -142,7 +141,7 @@ def _asker(arguments: argparse.Namespace) -> Callable[[Sequence[str]], list[str]
     from titer.config import GenerationSettings
     from titer.modeling.asking import LocalModel
 
-    config = runner.typed(runner.merge(*runner.load_params()))
+    _, config = runner.chosen()
     settings = GenerationSettings(
         temperature=arguments.temperature, top_p=1.0, samples=1,
         max_new_tokens=arguments.max_new_tokens,

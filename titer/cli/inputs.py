@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
+from titer.cli.places import short
 from titer.config import Config, ExampleSources, ModelSource, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError
 
@@ -49,16 +49,6 @@ def check_inputs(config: Config, choices: Mapping[str, str], root: Path) -> None
         load_questions(path)
 
 
-def stage_places(stage: str, root: Path) -> SimpleNamespace:
-    """What a stage reads, under `reads`, as the stage itself is given it."""
-    from titer import runner
-
-    reads, _ = runner.declared(stage)
-    return SimpleNamespace(
-        reads=SimpleNamespace(**{name: root / path for name, path in reads.items()})
-    )
-
-
 def _check_own(domain: str, root: Path) -> None:
     """Something to make examples from, where no papers are wanted."""
     own = root / "data" / "own" / domain
@@ -87,7 +77,7 @@ def _check_papers(config: Config, domain: str, root: Path) -> None:
         key = f"papers.path = {config.papers.path!r}" if config.papers.path else "papers = 'files'"
     named = any(path.name.lower().endswith(SUFFIXES) for path in place.rglob("*"))
     if not (place.is_file() or named):
-        where = place.relative_to(root) if place.is_relative_to(root) else place
+        where = short(place)
         raise DataError(
             f"{key}: no papers there. Put PubMed XML (.xml, .xml.gz) or arXiv Atom (.atom) into "
             f"{where}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titer.cli import conversations
+from titer.cli.places import short
 
 if TYPE_CHECKING:
     from titer.registry.names import Name, Number
@@ -278,8 +279,7 @@ def pull(arguments: argparse.Namespace) -> None:
 
     _, version = _wanted(arguments.version)
     folder, is_new = pulling.pull(runner.ROOT, version, arguments.out)
-    shown = folder.relative_to(runner.ROOT) if folder.is_relative_to(runner.ROOT) else folder
-    print(f"{version}: {shown}, {'brought and checked' if is_new else 'there and whole'}")
+    print(f"{version}: {short(folder)}, {'brought and checked' if is_new else 'there and whole'}")
 
 
 def _domains() -> Sequence[str]:

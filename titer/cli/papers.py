@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from titer.cli import generate
+from titer.cli.places import short
+from titer.config import FINE_TUNES
 from titer.records import Example, Paper
 
-FINE_TUNES = ("qlora", "full")
 WIDTH = 100
 
 
@@ -133,13 +134,14 @@ def _print_paper(paper: Paper, cluster: Sequence[str]) -> None:
 def _print_origin(paper: Paper) -> None:
     from titer.literature.origin import find_record
 
-    root, places = _raw_places()
-    origin = find_record(paper, places)
+    origin = find_record(paper, _raw_places())
     if origin is None:
         print(f"raw      record {paper.raw_sha256[:16]} is in none of the raw files here")
         return
-    name = origin.path.relative_to(root) if origin.path.is_relative_to(root) else origin.path
-    print(f"raw      {name}: {len(origin.record):,} bytes, sha256 {paper.raw_sha256[:16]} as kept")
+    print(
+        f"raw      {short(origin.path)}: {len(origin.record):,} bytes, sha256 "
+        f"{paper.raw_sha256[:16]} as kept"
+    )
 
 
 def _print_file(paper: Paper) -> None:
@@ -155,16 +157,15 @@ def _print_file(paper: Paper) -> None:
     print(f"         text by {known['extractor']} {known['version']}")
 
 
-def _raw_places() -> tuple[Path, list[Path]]:
-    """The project's root, and where raw records may lie by the present settings."""
+def _raw_places() -> list[Path]:
+    """Where raw records may lie by the present settings."""
     from titer import runner
 
-    choices, values = runner.load_params()
-    config = runner.typed(runner.merge(choices, values))
+    choices, config = runner.chosen()
     home = Path(os.environ.get("DVC_ROOT", runner.ROOT))
     data, domain = runner.ROOT / "data", choices["domain"]
     cache = home / config.papers.cache_dir
-    return runner.ROOT, [data / "samples" / domain, data / "own" / domain / "papers", cache]
+    return [data / "samples" / domain, data / "own" / domain / "papers", cache]
 
 
 def purge(arguments: argparse.Namespace) -> None:
@@ -227,7 +228,7 @@ def _trained() -> list[str]:
     lines = []
     for model, name in records:
         path = runner.ROOT / name
-        run = files.read_json(path) if path.is_file() else {}
+        run = files.read_json_object(path) if path.is_file() else {}
         if run.get("status") != "ok":
             lines.append(f"{model}: not trained here")
         elif run.get("examples_sha256") == now:
@@ -249,7 +250,7 @@ def recheck(arguments: argparse.Namespace) -> None:
     from titer.literature.credentials import Credentials
     from titer.literature.retractions import table_path
 
-    config = runner.typed(runner.merge(*runner.load_params()))
+    _, config = runner.chosen()
     collection = Collection(runner.ROOT / "data" / "papers")
     found = status.recheck(
         list(collection.papers.values()),

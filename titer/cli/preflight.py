@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-ARMS = ("qlora", "full")
+from titer.config import FINE_TUNES
 
 
 def add(commands: Any) -> None:
@@ -30,14 +30,16 @@ def preflight(arguments: argparse.Namespace) -> None:
         DataError: a check refuses; it is the same line with which training would refuse.
     """
     from titer import runner
-    from titer.cli.inputs import stage_places
+    from titer.cli.places import stage_places
     from titer.errors import ConfigError, did_you_mean
 
     arm, overrides = "qlora", list(arguments.words)
     if overrides and "=" not in overrides[0]:
         arm = overrides.pop(0)
-    if arm not in ARMS:
-        raise ConfigError(f"titer preflight {arm}: one of qlora, full{did_you_mean(arm, ARMS)}")
+    if arm not in FINE_TUNES:
+        raise ConfigError(
+            f"titer preflight {arm}: one of qlora, full{did_you_mean(arm, FINE_TUNES)}"
+        )
     choices, config = runner.overridden(overrides)
     stage = f"train_{arm}"
     runner.check_inputs(runner.plain(config), stage, choices)
@@ -61,16 +63,11 @@ def _show(arm: str, config: Any, at: Any, root: Any) -> None:
     quiet_known_noise()  # before transformers imports what makes it
     from titer.training import checks, outputs, preflight, preview
 
-    resolve = qlora_run if arm == "qlora" else full_run
-    section = config.qlora if arm == "qlora" else config.full
-    settings = resolve(
-        section, config.model, config.hardware, seed=config.seed,
-        on_long=config.examples.on_long, replay=config.examples.replay,
-    )  # fmt: skip
+    settings = (qlora_run if arm == "qlora" else full_run)(config)
     base = at.reads.base
     if arm == "full":
         reason = preflight.why_not_full(
-            section.enabled, settings, base=base, memory_gib=config.hardware.memory_gib
+            config.full.enabled, settings, base=base, memory_gib=config.hardware.memory_gib
         )
         if reason is not None:
             print(f"train_full would not run: {reason}")

@@ -40,7 +40,7 @@ def pack(arguments: argparse.Namespace) -> None:
     choices, _ = runner.load_params()
     reads, writes = (
         {name: string.Template(path).substitute(choices) for name, path in places.items()}
-        for places in runner.declared("score")
+        for places in runner.declaration("score")
     )
     chosen = [f"conf/{group}/{name}.yaml" for group, name in choices.items()]
     doctor.check_outs(runner.ROOT, [*reads.values(), *writes.values()])

@@ -2,18 +2,18 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from titer.addresses import LOCAL
+from titer.cli.places import dvc
 
 if TYPE_CHECKING:
     from titer.serving.catalogue import Catalogue
     from titer.serving.engine import Engine, Servable
 
 ENGINES = ("transformers", "llama_cpp", "vllm")
-VLLM_KEY = "TITER_VLLM_API_KEY"
-"""Environment variable with the key of a vLLM server."""
 
 
 def add(commands: Any) -> None:
@@ -74,8 +74,8 @@ def serve(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--port {arguments.port}: expected 0 to 65535")
     bounds = limits.parse(arguments.limit)
     keys.read(runner.ROOT / keys.FILE)  # unusable keys are said before models are loaded
-    choices, values = runner.load_params()
-    device = arguments.device or runner.typed(runner.merge(choices, values)).hardware.device
+    choices, config = runner.chosen()
+    device = arguments.device or config.hardware.device
     tried = [arm for one in experiments.running(runner.ROOT).values() for arm in (one.a, one.b)]
     catalogue = finding.find(
         runner.ROOT,
@@ -86,9 +86,8 @@ def serve(arguments: argparse.Namespace) -> None:
     if arguments.engine == "llama_cpp":
         catalogue = _with_files(catalogue, arguments.gguf)
     engine = _engine(arguments, device, [offer.servable for offer in catalogue.offers.values()])
-    dvc = str(Path(sys.executable).with_name("dvc"))
     app = create_app(
-        runner.ROOT, catalogue, [engine], limits=bounds, run=(dvc, "repro"),
+        runner.ROOT, catalogue, [engine], limits=bounds, run=(dvc(), "repro"),
         report_domain=choices["domain"],
     )  # fmt: skip
     _tell(catalogue, arguments.host)
@@ -104,7 +103,7 @@ def _tell(catalogue: "Catalogue", host: str) -> None:
     idle = sorted(catalogue.domains - set(catalogue.active))
     if idle:
         print(f"note: no active version of {', '.join(idle)}: the base answers, and says so")
-    if host not in ("127.0.0.1", "::1", "localhost"):
+    if host not in LOCAL:
         print(f"note: {host} can be reached from outside and speaks no TLS: put a proxy before it")
 
 
@@ -120,10 +119,10 @@ def _engine(
         from titer.serving.engines.llama_cpp import LlamaCpp
 
         return LlamaCpp(servables, _gguf(arguments.gguf))
-    from titer.serving.engines.vllm import Address, Vllm
+    from titer.serving.engines.vllm import KEY, Address, Vllm
 
     names = dict(_pair("--vllm-name", text) for text in arguments.vllm_name)
-    key = os.environ.get(VLLM_KEY, "").strip() or None
+    key = os.environ.get(KEY, "").strip() or None
     return Vllm(servables, Address(arguments.url, key, names))
 
 

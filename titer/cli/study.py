@@ -7,8 +7,6 @@ the change does not reach are not run again.
 
 import argparse
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 STATS = "results/stats.json"
@@ -44,7 +42,7 @@ def seeds(arguments: argparse.Namespace) -> None:
     from titer.evaluation import studies
 
     given = [text.strip() for text in arguments.seeds.split(",")]
-    if not all(text.isdigit() for text in given) or len(set(given)) < studies.MIN_SEEDS:
+    if not all(text.isdecimal() for text in given) or len(set(given)) < studies.MIN_SEEDS:
         raise ConfigError(
             f"--seeds {arguments.seeds}: at least {studies.MIN_SEEDS} different whole numbers, "
             "joined by commas"
@@ -88,10 +86,11 @@ def _dvc(*arguments: str, printed: bool = True) -> str:
         DataError: it failed.
     """
     from titer import runner
+    from titer.cli.places import dvc
     from titer.errors import DataError
 
-    dvc, out = str(Path(sys.executable).with_name("dvc")), None if printed else subprocess.PIPE
-    done = subprocess.run([dvc, *arguments], cwd=runner.ROOT, check=False, stdout=out, text=True)
+    out, words = None if printed else subprocess.PIPE, [dvc(), *arguments]
+    done = subprocess.run(words, cwd=runner.ROOT, check=False, stdout=out, text=True)
     if done.returncode:
         raise DataError(
             f"dvc {' '.join(arguments[:2])} failed, see above. What finished is in the cache: run "

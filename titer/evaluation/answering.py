@@ -28,7 +28,7 @@ from titer.modeling.loglikelihood import (
     encode_pairs,
     text_loglikelihoods,
 )
-from titer.modeling.weights import check_context, context_length
+from titer.modeling.weights import check_context, context_length, weights_sha256
 from titer.plan import with_questions
 from titer.records import Answer, ClosedItem, Question
 
@@ -336,11 +336,10 @@ class _Arm:
         """Who was measured, for run.json."""
         return {
             "precision": self.precision,
-            "weights_sha256": _weights_sha256(folder),
-            "adapter_sha256": _weights_sha256(adapter) if adapter else None,
+            "weights_sha256": weights_sha256(folder),
+            "adapter_sha256": weights_sha256(adapter) if adapter else None,
             "n_params": loading.n_parameters(self.model)[1],
-            "tokenizer_sha256": chat_template.tokenizer_sha256(self.tokenizer),
-            "chat_template_sha256": chat_template.template_sha256(self.tokenizer),
+            **chat_template.identity(self.tokenizer),
         }
 
 
@@ -351,11 +350,6 @@ def take_few_shot(benchmark: Benchmark, setting: Setting, *, name: str, folder: 
     taken = take(asked, setting, name=name, folder=folder, shots=shots)
     shown = {"precision": f"{taken.model['precision']}+{setting.eval.few_shot}shot"}
     return replace(taken, model=taken.model | shown)
-
-
-def _weights_sha256(folder: Path) -> str:
-    hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
-    return files.sha256_text("".join(hashes))
 
 
 def _bar(total: int, text: str, unit: str) -> Any:

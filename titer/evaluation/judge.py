@@ -14,11 +14,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from titer import files
+from titer import addresses, files
 from titer.config import JudgeSettings
-from titer.errors import Unavailable
+from titer.errors import ConfigError, Unavailable
 from titer.evaluation.arms import BASE_OF
 from titer.evaluation.reviews import agreement
 
@@ -48,7 +47,9 @@ letter, A or B."""
 
 MAX_TOKENS = 1024
 """Of a reply; judges that think need room before their one word."""
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+KEY = "TITER_JUDGE_API_KEY"
+"""Environment variable with the judge's key."""
 
 Block = dict[str, Any]
 
@@ -64,7 +65,7 @@ class Endpoint:
         self.cache = cache
         self._session = requests.Session()
         # behind a proxy a judge on this machine would not be found
-        self._session.trust_env = urlsplit(str(settings.base_url)).hostname not in LOCAL
+        self._session.trust_env = not addresses.is_local(str(settings.base_url))
         # a given auth keeps requests from looking into .netrc
         self._session.auth = lambda request: _signed(request, api_key)
 
@@ -131,10 +132,12 @@ def read(
     """
     if not settings.enabled:
         return {"status": "off"}
-    endpoint = Endpoint(settings, cache, api_key)
     try:
+        address = str(settings.base_url)
+        addresses.check(address, api_key, option="score.judge.base_url", variable=KEY)
+        endpoint = Endpoint(settings, cache, api_key)
         return {"status": "ok", "model": settings.model} | _read(stats["answers"], endpoint)
-    except Unavailable as error:
+    except (ConfigError, Unavailable) as error:
         logger.warning("judge: not run (%s)", error)
         return {"status": "not_run", "reason": str(error)}
 

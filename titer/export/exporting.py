@@ -156,7 +156,7 @@ def hub(
 def _merge(source: Source, folder: Path, *, as_trained: bool, bare: bool = False) -> None:
     """Write the model, `bare` without its adapter."""
     if bare and source.adapter is not None:  # merge checks the adapter that it adds
-        merging.check_tokenizer(source.base, source.adapter)
+        chat_template.check_trained_with(loading.load_tokenizer(source.base), source.adapter)
     adapter = None if bare else source.adapter
     quantized = as_trained and source.quantized
     merging.merge(source.base, adapter, folder, dtype=source.dtype, as_trained=quantized)

@@ -12,9 +12,7 @@ from titer import files
 from titer.config import Device, Dtype
 from titer.errors import DataError, LoadError, NotFound
 from titer.modeling import loading
-from titer.modeling.weights import is_encoder_decoder
-
-ARMS = ("qlora", "full")
+from titer.modeling.weights import is_encoder_decoder, weights_sha256
 
 
 @dataclass(frozen=True)
@@ -90,12 +88,6 @@ def find(root: Path, arm: str, *, dtype: Dtype, precision: Dtype, device: Device
         device=device,
         run=files.read_json(record) if record.is_file() else None,
     )
-
-
-def weights_sha256(folder: Path) -> str:
-    """Hash over a folder's safetensors, as run.json names models by it."""
-    hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
-    return files.sha256_text("".join(hashes))
 
 
 def licence_text(folder: Path) -> str:

@@ -17,6 +17,7 @@ from arxiv import _feed
 from lxml import etree
 
 from titer import files
+from titer.addresses import is_local
 from titer.literature.cache import Cache
 from titer.literature.fields import whole_number
 from titer.literature.http import (
@@ -24,7 +25,6 @@ from titer.literature.http import (
     Unusable,
     check_host,
     collected,
-    is_local,
     status_fault,
 )
 from titer.literature.markup import safe_parser, without_forbidden

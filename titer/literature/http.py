@@ -32,7 +32,6 @@ LARGEST_ANSWER = 256 * 2**20
 
 CONTINUE = "What was fetched is kept: run the same command again to continue"
 
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 _FATAL = frozenset(range(400, 500)) - {403, 408, 425, 429}
 _PERSONAL = {
     "NCBI_API_KEY": re.compile(r"\bapi.key\b.{0,20}\b(invalid|unknown|expired)\b", re.IGNORECASE),
@@ -253,11 +252,6 @@ def check_host(address: str, base_url: str) -> None:
     if (asked.scheme, asked.netloc) != (allowed.scheme, allowed.netloc):
         place = f"{asked.scheme}://{asked.hostname}"
         raise SourceError(f"refused to ask {place}: only {base_url} is configured (base_url)")
-
-
-def is_local(base_url: str) -> bool:
-    """Whether the host is this machine, which no proxy can reach."""
-    return urlsplit(base_url).hostname in _LOCAL
 
 
 def collected(blocks: Iterable[bytes], *, deadline: float) -> bytes:

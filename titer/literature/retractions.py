@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from titer.addresses import is_local
 from titer.errors import ConfigError, FormatError
 from titer.literature import links
 from titer.literature.fields import normal_doi, whole_number
-from titer.literature.http import is_local
 from titer.records import Paper
 
 COLUMNS = ("OriginalPaperDOI", "OriginalPaperPubMedID", "RetractionNature")

@@ -9,13 +9,13 @@ from email.message import Message
 from io import BytesIO
 from typing import Any
 
+from titer.addresses import is_local
 from titer.literature.http import (
     LARGEST_ANSWER,
     Line,
     Unusable,
     check_host,
     collected,
-    is_local,
     status_fault,
 )
 

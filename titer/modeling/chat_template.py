@@ -5,10 +5,12 @@ Invariant: the ids of a training row begin with exactly the ids that the model i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from titer import files
 from titer.config import Think
+from titer.errors import BaseMismatch
 
 THINK_OPEN = "<think>"
 THINK_CLOSE = "</think>"
@@ -169,6 +171,41 @@ def split_thought(text: str, *, opened_in_prompt: bool) -> SplitText:
 def opens_thought(prompt: str) -> bool:
     """Whether a rendered prompt ends inside a thought."""
     return prompt.rstrip().endswith(THINK_OPEN)
+
+
+TRAINED_WITH = "trained_with.json"
+"""Beside weights that were trained here: `identity` of the tokenizer of that training."""
+
+
+def identity(tokenizer: Any) -> dict[str, str]:
+    """What a tokenizer must be again when the weights are used: hashes of it and its template."""
+    return {
+        "tokenizer_sha256": tokenizer_sha256(tokenizer),
+        "chat_template_sha256": template_sha256(tokenizer),
+    }
+
+
+def check_trained_with(tokenizer: Any, folder: Path) -> None:
+    """Refuse weights whose record names another tokenizer or chat template.
+
+    Args:
+        tokenizer: with which they would be used.
+        folder: of an adapter or a fine-tune; one without a record was trained elsewhere and passes.
+
+    Raises:
+        BaseMismatch: with what differs.
+        FormatError: the record is no JSON object.
+    """
+    record = folder / TRAINED_WITH
+    if not record.is_file():
+        return
+    wanted = files.read_json_object(record)
+    for name, value in identity(tokenizer).items():
+        if wanted.get(name) != value:
+            raise BaseMismatch(
+                f"{record}: {name} is {str(wanted.get(name))[:12]}, that of the base {value[:12]}. "
+                "Give the base that the weights were trained on"
+            )
 
 
 def template_sha256(tokenizer: Any) -> str:

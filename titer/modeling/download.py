@@ -213,12 +213,11 @@ def describe(
     Args:
         generated: what the model answered to the probe question.
     """
-    from titer.modeling.chat_template import template_sha256, tokenizer_sha256
+    from titer.modeling.chat_template import identity
     from titer.modeling.loading import load_tokenizer
-    from titer.modeling.weights import context_length, count_parameters
+    from titer.modeling.weights import context_length, count_parameters, weights_sha256
 
     config = files.read_json_object(folder / "config.json")
-    tokenizer = load_tokenizer(folder)
     return {
         "id": settings.repo_id or settings.path or "pocket",
         "source": str(settings.source),
@@ -229,11 +228,8 @@ def describe(
         "dtype": str(config.get("dtype") or config.get("torch_dtype")),
         "context_length": context_length(folder),
         "license": license_of(folder, settings),
-        "tokenizer_sha256": tokenizer_sha256(tokenizer),
-        "chat_template_sha256": template_sha256(tokenizer),
-        "weights_sha256": files.sha256_text(
-            "".join(files.sha256_file(p) for p in sorted(folder.glob("*.safetensors")))
-        ),
+        **identity(load_tokenizer(folder)),
+        "weights_sha256": weights_sha256(folder),
         "probe": {"question": PROBE_QUESTION, "generated": generated},
     }
 

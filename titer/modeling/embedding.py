@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from titer.errors import LoadError
+from titer.errors import LoadError, first_line
 from titer.modeling.loading import check_model_folder
 
 logger = logging.getLogger(__name__)
@@ -30,23 +30,16 @@ def check_encoder_folder(folder: Path) -> None:
         raise LoadError(f"{folder}: no tokenizer.json. Save the encoder with a fast tokenizer")
 
 
-def embed(folder: Path, texts: Sequence[str]) -> Any:
-    """Vectors of the texts, float32 array (texts, size) of rows of length one, in their order.
-
-    Raises:
-        LoadError: the folder holds no usable encoder.
-    """
-    return encoder(folder)(texts)
-
-
 def encoder_or_none(folder: Path | None) -> Callable[[Sequence[str]], Any] | None:
     """The same as `encoder`, or None where no folder is named."""
     return None if folder is None else encoder(folder)
 
 
 def encoder(folder: Path) -> Callable[[Sequence[str]], Any]:
-    """The function behind `embed` with the weights loaded once, for many calls.
+    """A function from texts to vectors, its weights loaded once for many calls.
 
+    Returns:
+        Gives a float32 array (texts, size) of rows of length one, in the order of the texts.
     Raises:
         LoadError: the folder holds no usable encoder.
     """
@@ -73,8 +66,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
             str(folder), use_safetensors=True, dtype=torch.float32, **where
         )
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise LoadError(f"{folder}: no usable text encoder: {reason}") from None
+        raise LoadError(f"{folder}: no usable text encoder: {first_line(error)}") from None
     n_rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > n_rows:
         raise LoadError(

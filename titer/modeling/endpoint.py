@@ -11,18 +11,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
-from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
+from titer import addresses
+from titer.errors import RateLimited, SourceError, Unavailable
 
 logger = logging.getLogger(__name__)
 
+KEY = "TITER_LLM_API_KEY"
+"""Environment variable with the endpoint's key."""
 LONGEST_DELAY_S = 60.0
 """Of one pause between two tries; who asks for more is obeyed by stopping."""
 
 CONTINUE = "What was written is kept: run the same command again to continue"
 
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 _MAY_PASS = frozenset({408, 425, 429})
 
 
@@ -58,26 +59,11 @@ class Endpoint:
         Raises:
             ConfigError: with what to give.
         """
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ConfigError(
-                f"--endpoint: {self.masked(self.base_url)!r} is no address. Give one like "
-                "http://127.0.0.1:8000/v1, without a user name; the key is TITER_LLM_API_KEY"
-            )
-        if self.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
-            raise ConfigError(
-                f"--endpoint: {parts.hostname} is asked without TLS, and TITER_LLM_API_KEY would "
-                "be readable on the way. Give an https address, or unset the key"
-            )
+        addresses.check(self.base_url, self.key, option="--endpoint", variable=KEY)
 
     def __repr__(self) -> str:
         """Address and model, never the key."""
         return f"Endpoint({self.base_url}, {self.model}, key {'set' if self.key else 'not set'})"
-
-    def masked(self, text: str) -> str:
-        """One line of a text without the key, at most 200 characters."""
-        line = " ".join(text.split())
-        return (line.replace(self.key, "***") if self.key else line)[:200]
 
     def ask_all(self, prompts: Sequence[str]) -> list[str]:
         """Replies in the order of the prompts, all asked at once.
@@ -102,13 +88,21 @@ class Endpoint:
                 return self._once(prompt)
             except _Unusable as error:
                 fault = error
-            logger.debug("%s: try %d: %s", self.base_url, number + 1, self.masked(str(fault)))
+            logger.debug(
+                "%s: try %d: %s",
+                self.base_url,
+                number + 1,
+                self._said(fault),
+            )
             if number + 1 < self.max_tries:
                 wait = self.backoff_s * 2**number if fault.after_s is None else fault.after_s
                 time.sleep(min(wait, LONGEST_DELAY_S))
         kind = RateLimited if "429" in str(fault) else Unavailable
         tries = f"gave up after {self.max_tries} tries"
-        raise kind(f"{self.base_url}: {tries}: {self.masked(str(fault))}. {CONTINUE}")
+        raise kind(f"{self.base_url}: {tries}: {self._said(fault)}. {CONTINUE}")
+
+    def _said(self, words: object) -> str:
+        return addresses.one_line(str(words), self.key)
 
     def _once(self, prompt: str) -> str:
         import requests
@@ -139,10 +133,10 @@ class Endpoint:
 
     def _refuse(self, status: int, text: str, retry_after: str | None) -> NoReturn:
         if 300 <= status < 500 and status not in _MAY_PASS:
-            hint = " Set TITER_LLM_API_KEY" if status in (401, 403) else ""
-            raise SourceError(f"{self.base_url}: HTTP {status}: {self.masked(text)}.{hint}")
+            hint = f" Set {KEY}" if status in (401, 403) else ""
+            raise SourceError(f"{self.base_url}: HTTP {status}: {self._said(text)}.{hint}")
         digits = (retry_after or "").strip()
-        after_s = float(digits) if digits.isdigit() else None
+        after_s = float(digits) if digits.isdecimal() else None
         if after_s is not None and after_s > LONGEST_DELAY_S:
             wait = f"it asks to wait {after_s:.0f} s"
             raise RateLimited(f"{self.base_url}: HTTP {status}: {wait}. {CONTINUE}")

@@ -4,15 +4,15 @@ Invariant: safetensors only, no remote code, no network; bitsandbytes computes e
 """
 
 import gc
-import json
 import logging
 import resource
 import warnings
 from pathlib import Path
 from typing import Any
 
+from titer import files
 from titer.config import Device, Dtype
-from titer.errors import BaseMismatch, LoadError, NotFound
+from titer.errors import BaseMismatch, LoadError, NotFound, first_line
 from titer.modeling.weights import is_encoder_decoder
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def load_tokenizer(folder: Path) -> Any:
             str(folder), trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, ImportError) as error:
-        raise LoadError(f"{folder}: no usable tokenizer: {_first_line(error)}") from None
+        raise LoadError(f"{folder}: no usable tokenizer: {first_line(error)}") from None
     if not tokenizer.is_fast:
         raise LoadError(f"{folder}: no fast tokenizer (tokenizer.json), which hashes need")
     if tokenizer.eos_token_id is None:
@@ -95,7 +95,7 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        raise LoadError(f"{folder}: {_first_line(error)}") from None
+        raise LoadError(f"{folder}: {first_line(error)}") from None
     keep_nf4_exact(model)
     forget_generation_defaults(model)
     return model.eval()
@@ -162,6 +162,20 @@ def keep_nf4_exact(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""PEFT's two files of an adapter."""
+
+
+def check_adapter_folder(folder: Path) -> None:
+    """Refuse a folder without an adapter's safetensors.
+
+    Raises:
+        NotFound: names the file.
+    """
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise NotFound(f"{folder}: no {ADAPTER_WEIGHTS}")
+
+
 def load_adapter(model: Any, folder: Path) -> Any:
     """The model with a LoRA adapter on it, in evaluation mode.
 
@@ -171,18 +185,21 @@ def load_adapter(model: Any, folder: Path) -> Any:
     """
     from peft import PeftModel
 
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise NotFound(f"{folder}: no adapter_model.safetensors")
+    check_adapter_folder(folder)
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
     except (RuntimeError, ValueError) as error:
-        raise BaseMismatch(f"{folder}: made for another base: {_first_line(error)}") from None
+        raise BaseMismatch(f"{folder}: made for another base: {first_line(error)}") from None
 
 
 def not_run_reason(folder: Path) -> str | None:
-    """Why the stage that owns this folder did not run, or null when it did."""
+    """Why the stage that owns this folder did not run, or null when it did.
+
+    Raises:
+        FormatError: its note is damaged.
+    """
     note = folder / NOT_RUN
-    return str(json.loads(note.read_text())["reason"]) if note.is_file() else None
+    return str(files.read_json_object(note).get("reason")) if note.is_file() else None
 
 
 NOT_RUN = "not_run.json"
@@ -218,7 +235,3 @@ def free_memory(device: Device) -> None:
 
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

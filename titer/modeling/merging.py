@@ -9,10 +9,9 @@ Invariant: the same folders give the same bytes; base and adapter are only read.
 import shutil
 from pathlib import Path
 
-from titer import files
 from titer.config import Device, Dtype
-from titer.errors import BaseMismatch
 from titer.modeling import chat_template, loading
+from titer.modeling.weights import make_readable
 
 OWN = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
 """Endings of weights and their index: the merged model brings its own, and no pickle is copied."""
@@ -35,7 +34,7 @@ def merge(base: Path, adapter: Path | None, out: Path, *, dtype: Dtype, as_train
         LoadError, NotFound: a folder cannot be loaded.
     """
     if adapter is not None:
-        check_tokenizer(base, adapter)
+        chat_template.check_trained_with(loading.load_tokenizer(base), adapter)
     model = loading.load_model(base, dtype=dtype, device=Device.cpu, quantize=as_trained)
     if as_trained:
         model = model.dequantize()
@@ -43,8 +42,7 @@ def merge(base: Path, adapter: Path | None, out: Path, *, dtype: Dtype, as_train
         model = loading.load_adapter(model, adapter).merge_and_unload()
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(str(out))
-    for weights in out.glob("*.safetensors"):
-        weights.chmod(0o644)  # transformers writes them readable by the owner only
+    make_readable(out)
     copy_companions(base, out)
 
 
@@ -54,26 +52,3 @@ def copy_companions(base: Path, out: Path) -> None:
         is_own = path.name.endswith(OWN) or path.name in REWRITTEN
         if path.is_file() and not is_own:
             shutil.copyfile(path, out / path.name)
-
-
-def check_tokenizer(base: Path, adapter: Path) -> None:
-    """Refuse an adapter whose record names another tokenizer or chat template than its base has.
-
-    Raises:
-        BaseMismatch: with what differs.
-    """
-    record = adapter / "trained_with.json"
-    if not record.is_file():
-        return
-    tokenizer = loading.load_tokenizer(base)
-    found = {
-        "tokenizer_sha256": chat_template.tokenizer_sha256(tokenizer),
-        "chat_template_sha256": chat_template.template_sha256(tokenizer),
-    }
-    wanted = files.read_json_object(record)
-    for name, value in found.items():
-        if wanted.get(name, value) != value:
-            raise BaseMismatch(
-                f"{adapter}: {name} is {wanted[name][:12]}, that of {base} {value[:12]}. Give the "
-                "base that the adapter was trained on"
-            )

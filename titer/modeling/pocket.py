@@ -16,6 +16,7 @@ from titer import files
 from titer.config import PretrainingSettings
 from titer.errors import FormatError
 from titer.modeling.chat_template import PLAIN_TEMPLATE
+from titer.modeling.weights import make_readable
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 CONTEXT_LENGTH = 1024
@@ -203,8 +204,7 @@ def build(out: Path, texts: Path, settings: PretrainingSettings) -> float:
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     files.write_text(out / "LICENSE.txt", LICENSE_NOTE)
-    for weights in out.glob("*.safetensors"):
-        weights.chmod(0o644)  # transformers writes them readable by the owner only
+    make_readable(out)
     return time.monotonic() - started
 
 

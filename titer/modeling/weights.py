@@ -1,4 +1,4 @@
-"""What a model folder says of itself, read from headers: no torch, no weights loaded."""
+"""What a model folder says of itself, read from headers and bytes: no torch, no weights loaded."""
 
 import math
 from pathlib import Path
@@ -52,6 +52,23 @@ def base_shapes(folder: Path) -> dict[str, list[int]]:
 def count_parameters(folder: Path) -> int:
     """Number of weights in a folder's safetensors, from their headers alone."""
     return sum(math.prod(shape) for shape in base_shapes(folder).values())
+
+
+def weights_sha256(folder: Path) -> str:
+    """Identity of a folder's weights, as every record of a model has it.
+
+    Returns:
+        Hex sha256 of the hashes of its safetensors, in the order of their names.
+    """
+    return files.sha256_text(
+        "".join(files.sha256_file(path) for path in sorted(folder.glob("*.safetensors")))
+    )
+
+
+def make_readable(folder: Path) -> None:
+    """Give safetensors mode 0644: transformers and PEFT write them for their owner alone."""
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)
 
 
 def context_length(folder: Path) -> int | None:

@@ -145,7 +145,7 @@ def unreadable(content: bytes) -> str | None:
     if not content.strip(b"\0 \n"):
         return "empty"
     try:
-        value = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        value = _parsed(content)
     except yaml.YAMLError:
         return "no YAML"
     if not isinstance(value, dict) or "schema" not in value:
@@ -154,6 +154,18 @@ def unreadable(content: bytes) -> str | None:
     if not isinstance(stages, dict) or not all(map(_is_stage, stages.values())):
         return "cut within a stage"
     return None
+
+
+def stages(root: Path) -> dict[str, Any]:
+    """The stages of dvc.lock; none where it is absent or damaged, which is a finding of its own."""
+    path = root / LOCK
+    content = path.read_bytes() if path.is_file() else b""
+    found: dict[str, Any] = {} if unreadable(content) else _parsed(content).get("stages", {})
+    return found
+
+
+def _parsed(content: bytes) -> Any:
+    return yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _is_stage(body: Any) -> bool:

@@ -153,6 +153,7 @@ def read(root: Path, name: str) -> Experiment:
     Raises:
         NotFound: no such experiment.
         FormatError: the file is no plan.
+        ConfigError: a value of it is out of range.
     """
     target = path(root, name)
     if not target.is_file():
@@ -164,6 +165,7 @@ def read(root: Path, name: str) -> Experiment:
     try:
         found = Experiment(**value)
         utc(found.started_at)
+        utc(found.ended_at or found.started_at)
     except (TypeError, AttributeError, DataError) as error:
         raise FormatError(f"{target}: not a plan of `titer ab`: {error}") from None
     if found.name != name:

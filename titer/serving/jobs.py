@@ -89,11 +89,14 @@ class Jobs:
         for job in self._jobs.values():
             if job.state == QUEUED:
                 job.state = STOPPED
+        self._end_run()
+        if self._worker is not None:
+            await self._worker
+
+    def _end_run(self) -> None:
         if self._process is not None and self._process.returncode is None:
             # the run's whole group: DVC and the stage that it started
             os.killpg(self._process.pid, signal.SIGTERM)
-        if self._worker is not None:
-            await self._worker
 
     async def _work(self) -> None:
         while job := next((one for one in self._jobs.values() if one.state == QUEUED), None):
@@ -116,6 +119,8 @@ class Jobs:
                 *self._command, cwd=self._root, stdin=asyncio.subprocess.DEVNULL, stdout=log,
                 stderr=asyncio.subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+            if self._is_closing:  # while it was being started
+                self._end_run()
             return await self._process.wait()
 
     def _note(self, job: Job) -> None:

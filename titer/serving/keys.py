@@ -96,8 +96,8 @@ def _key(row: dict[str, Any]) -> Key:
     key = Key(**{**row, "domains": tuple(row["domains"])})
     if len(bytes.fromhex(key.sha256)) != 32:
         raise ValueError("sha256")
-    if key.expires is not None:
-        datetime.datetime.fromisoformat(key.expires)
+    if key.expires is not None and datetime.datetime.fromisoformat(key.expires).tzinfo is None:
+        raise ValueError("expires without a time zone")
     return key
 
 

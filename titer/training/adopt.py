@@ -16,13 +16,14 @@ from titer import files
 from titer.config import QloraSettings, Think
 from titer.errors import AdapterError, BaseMismatch, ConfigError, FormatError, NotFound
 from titer.modeling import chat_template, loading
+from titer.modeling.loading import ADAPTER_CONFIG as CONFIG
+from titer.modeling.loading import ADAPTER_WEIGHTS as WEIGHTS
 from titer.modeling.weights import base_shapes, count_parameters, tensor_shapes
-from titer.training.saving import TRAINED_WITH, copy_tokenizer, identity
+from titer.training.saving import copy_tokenizer
 from titer.training.sft import LOSS_COLUMNS
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
 """Before the base's own names in PEFT's files."""
 PROBE = (
@@ -64,7 +65,7 @@ def adopt(folder: Path, *, base: Path, think: Think, out: Path) -> dict[str, Any
     _check_shapes(folder, shapes, base)
     _check_saved(folder, config.get("modules_to_save"), base)
     tokenizer = loading.load_tokenizer(base)
-    _check_identity(folder, tokenizer)
+    chat_template.check_trained_with(tokenizer, folder)  # of one of our own
     has_tokenizer = _check_tokenizer(folder, tokenizer, think)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
@@ -172,19 +173,6 @@ def _check_saved(folder: Path, names: list[str] | None, base: Path) -> None:
         raise AdapterError(
             f"{folder}/{CONFIG}: modules_to_save names {', '.join(strange)}, which the base does "
             "not have"
-        )
-
-
-def _check_identity(folder: Path, ours: Any) -> None:
-    """An adapter of Titer's own says with which tokenizer and template it was trained.
-
-    Raises:
-        BaseMismatch: they are not the base's.
-    """
-    path = folder / TRAINED_WITH
-    if path.is_file() and files.read_json(path) != identity(ours):
-        raise BaseMismatch(
-            f"{path}: trained with another tokenizer or chat template than the base has now"
         )
 
 

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from titer.errors import LoadError
+from titer.errors import LoadError, first_line
 
 PER_DOCUMENT = "per_document"
 """Name under which transformers knows this attention."""
@@ -167,7 +167,7 @@ def why_not_packed(model: Any) -> str | None:
             with per_document(model):
                 both = model(**batch, use_cache=False).logits[0, -len(alone) :]
         except (LoadError, TypeError, RuntimeError, ValueError) as error:
-            return str(error).splitlines()[0]
+            return first_line(error)
     off = float((both - alone).abs().max() / alone.abs().max())
     exact = off <= TOLERANCE[alone.dtype.itemsize]
     return None if exact else f"documents would see each other (logits off by {off:.2g})"

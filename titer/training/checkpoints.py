@@ -4,13 +4,12 @@ Invariant: a checkpoint that was cut while it was written is never read.
 """
 
 import contextlib
-import errno
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from titer.errors import TooLittleDisk
+from titer import files
+from titer.errors import FormatError, TooLittleDisk
 
 STATE = "trainer_state.json"
 """Written by transformers when all else of a checkpoint is."""
@@ -31,8 +30,8 @@ def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
 
 def _is_json(path: Path) -> bool:
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return bool(files.read_json(path))
+    except (OSError, FormatError):
         return False
 
 
@@ -48,8 +47,7 @@ def needing_room(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT,
-                                                              errno.EFBIG}  # fmt: skip
+        full = isinstance(error, OSError) and error.errno in files.FULL
         if not full and not any(words in str(error) for words in REFUSED):
             raise
         _remove_unfinished(folder)

@@ -89,9 +89,11 @@ def write_failure(folder: Path, rank: int, error: TiterError) -> None:
 
 def read_failure(folder: Path) -> TiterError | None:
     """The error of the lowest rank that left one."""
-    for path in sorted(folder.glob(FAILED.format("*"))):
-        row = files.read_json(path)
-        kind = getattr(errors, row["error"], ModelError)
-        error: TiterError = kind(row["text"])
-        return error
-    return None
+    paths = folder.glob(FAILED.format("*"))
+    first = min(paths, key=lambda path: int(path.name.split(".")[1]), default=None)
+    if first is None:
+        return None
+    row = files.read_json(first)
+    kind = getattr(errors, row["error"], ModelError)
+    error: TiterError = kind(row["text"])
+    return error

@@ -1,11 +1,12 @@
 """LoRA adapters: their configuration, and their folder with the same bytes on every save."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from titer import files
 from titer.config import LoraSettings
+from titer.modeling.loading import ADAPTER_CONFIG
+from titer.modeling.weights import make_readable
 
 
 def lora_config(settings: LoraSettings, *, is_encoder_decoder: bool = False) -> Any:
@@ -41,12 +42,11 @@ def save_adapter(model: Any, folder: Path) -> None:
     base by its local path: the configuration is rewritten sorted, without that path.
     """
     model.save_pretrained(str(folder))
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    path = folder / ADAPTER_CONFIG
+    config = files.read_json_object(path)
     if isinstance(config.get("target_modules"), list):
         config["target_modules"] = sorted(config["target_modules"])
     config["base_model_name_or_path"] = None
     files.write_json(path, config)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card; ours is in reports/
-    for weights in folder.glob("*.safetensors"):
-        weights.chmod(0o644)
+    make_readable(folder)

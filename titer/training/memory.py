@@ -6,12 +6,12 @@ Invariant: no torch and no weights; these are bytes in use. A test compares the 
 process takes whose allocator gives freed memory back; glibc's keeps it in pieces (room.py).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from titer import files
 from titer.config import Device, Dtype, LoraSettings, SftSettings
 from titer.errors import LoadError
 from titer.training import spread
@@ -21,7 +21,7 @@ SIZE_BYTES = {Dtype.float32: 4, Dtype.bfloat16: 2}
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes per 4-bit weight: a code per block of 64, and a float per 256 of those codes."""
 CHUNKED_FROM = 32_000
-"""Vocabulary from which TRL's head is used, which holds the logits of a chunk (trainer.py)."""
+"""Vocabulary from which TRL's head pays: it never holds all logits at once (trainer.py)."""
 CHUNK_TOKENS = 256
 """Tokens whose logits TRL's chunked head holds at once (trl 1.16)."""
 
@@ -59,13 +59,17 @@ def read_shape(folder: Path) -> Shape:
     """The shape of a model folder.
 
     Raises:
-        LoadError: config.json is absent or of an architecture whose memory is not known.
+        LoadError: config.json is absent, lacks a size, or is of an architecture whose memory is not
+            known.
+        FormatError: it is no JSON object.
     """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise LoadError(f"{folder}: no config.json; this is not a model folder")
     try:
-        text = (folder / "config.json").read_text(encoding="utf-8")
-    except OSError:
-        raise LoadError(f"{folder}: no config.json; this is not a model folder") from None
-    return shape_of(json.loads(text))
+        return shape_of(files.read_json_object(path))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise LoadError(f"{path}: its sizes cannot be read ({error!r})") from None
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from titer import main_memory
 from titer.config import Device, Keep, SftSettings
 from titer.errors import LoadError
-from titer.training import main_memory, memory
+from titer.training import memory
 from titer.training.checks import Check
 
 MARGIN = {Device.cuda: 1.15, Device.cpu: 2.0}
@@ -75,7 +76,7 @@ def _memory(need: memory.Need, there: There, settings: SftSettings, tokens: int)
         return Check("memory", True, f"{need.total / memory.GIB:.2f} GiB needed")
     if need.total * MARGIN[settings.device] <= there.memory:
         return Check("memory", True, shown)
-    fixed = need.total - need.activations - need.logits
+    fixed = need.weights + need.gradients + need.optimizer  # whatever the micro-batch
     if fixed * MARGIN[settings.device] > there.memory:
         cure = "a smaller model, a larger GPU (hardware=...), or full.enabled: false"
     elif settings.checkpointing:

@@ -46,11 +46,15 @@ class RowOrder(Sampler[int]):
 
 
 class InOrder:
-    """What a trainer of transformers needs for that order; stands before it among the bases."""
+    """What a trainer of transformers needs for that order and for the mean over a step's tokens.
+
+    Stands before the trainer among the bases.
+    """
 
     n_silent = 0
     train_dataset: Any
     args: Any
+    accelerator: Any
     control: Any
     state: Any
 
@@ -67,6 +71,21 @@ class InOrder:
             row = {"input_ids": [eos, eos], "labels": [-100, -100]}
             silent = Dataset.from_list([row] * self.n_silent, features=data.features)
             self.train_dataset = concatenate_datasets([data, silent])
+
+    def mean_over_step(self, total: Any, n_labels: Any, n_of_step: Any) -> Any:
+        """A sum of losses as the mean over the tokens of its step, as the Trainer counts on it.
+
+        Args:
+            total: sum over the labels of one micro-batch.
+            n_labels: of that micro-batch.
+            n_of_step: those of all micro-batches of all processes; null outside of training.
+        """
+        if n_of_step is None:
+            return total / n_labels
+        loss = total / n_of_step
+        if self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes  # DDP takes the mean of the gradients
+        return loss
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
         """Train no further where the checkpoint is the end of the training.

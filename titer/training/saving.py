@@ -6,9 +6,9 @@ from typing import Any
 
 from titer import files
 from titer.modeling import chat_template
+from titer.modeling.weights import make_readable
 from titer.training import lora, spread
 
-TRAINED_WITH = "trained_with.json"
 TOKENIZER_FILES = frozenset(
     {
         "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
@@ -30,8 +30,7 @@ def save(trainer: Any, tokenizer: Any, base: Path, out: Path, *, is_adapter: boo
         lora.save_adapter(trainer.model, out)
     else:
         trainer.model.save_pretrained(str(out), state_dict=whole)
-        for weights in out.glob("*.safetensors"):
-            weights.chmod(0o644)
+        make_readable(out)
     copy_tokenizer(tokenizer, base, out)
 
 
@@ -41,12 +40,4 @@ def copy_tokenizer(tokenizer: Any, base: Path, out: Path) -> None:
     for path in sorted(base.iterdir()):
         if path.name in TOKENIZER_FILES:
             shutil.copyfile(path, out / path.name)
-    files.write_json(out / TRAINED_WITH, identity(tokenizer))
-
-
-def identity(tokenizer: Any) -> dict[str, str]:
-    """What a tokenizer must be again when the weights are used."""
-    return {
-        "tokenizer_sha256": chat_template.tokenizer_sha256(tokenizer),
-        "chat_template_sha256": chat_template.template_sha256(tokenizer),
-    }
+    files.write_json(out / chat_template.TRAINED_WITH, chat_template.identity(tokenizer))

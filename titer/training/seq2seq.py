@@ -61,10 +61,7 @@ class OrderedSeq2SeqTrainer(InOrder, Seq2SeqTrainer):  # type: ignore[misc]
         total = torch.nn.functional.cross_entropy(
             out.logits.float().flatten(0, 1), labels.flatten(), reduction="sum"
         )
-        n_labels = (labels != -100).sum() if num_items_in_batch is None else num_items_in_batch
-        loss = total / n_labels
-        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
-            loss = loss * self.accelerator.num_processes  # DDP takes the mean of the gradients
+        loss = self.mean_over_step(total, (labels != -100).sum(), num_items_in_batch)
         return (loss, out) if return_outputs else loss
 
 

@@ -176,7 +176,7 @@ def _check_finite(losses: Sequence[dict[str, Any]], checkpoints: Path) -> None:
 
 
 def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str], settings: SftSettings) -> float:
-    """Mean bits per UTF-8 byte over texts; 0 texts give NaN-free 0.0."""
+    """Bits per UTF-8 byte over all texts together; 0 where there is no text."""
     if not texts:
         return 0.0
     scored = text_loglikelihoods(

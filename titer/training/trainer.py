@@ -6,10 +6,8 @@ from transformers import Trainer
 
 from titer.config import SftSettings
 from titer.training import attention, lora
+from titer.training.memory import CHUNKED_FROM
 from titer.training.row_order import OrderedTrainer
-
-LARGE_VOCABULARY = 32_000
-"""From here on TRL's chunked loss head pays: it never holds all logits at once."""
 
 
 class PlainLossTrainer(OrderedTrainer):
@@ -33,19 +31,17 @@ class PlainLossTrainer(OrderedTrainer):
                 self, model, inputs, return_outputs=return_outputs,
                 num_items_in_batch=num_items_in_batch,
             )  # fmt: skip
-        loss = labelled_loss(model, inputs, num_items_in_batch)
-        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
-            loss = loss * self.accelerator.num_processes  # DDP takes the mean of the gradients
-        return loss
+        return self.mean_over_step(*labelled_loss(model, inputs), num_items_in_batch)
 
 
-def labelled_loss(model: Any, inputs: dict[str, Any], n_labels: Any = None) -> Any:
-    """Loss of one flattened row from the logits of its labelled tokens.
+def labelled_loss(model: Any, inputs: dict[str, Any]) -> tuple[Any, int]:
+    """Sum of the losses of one flattened row, from the logits of its labelled tokens alone.
 
     Args:
         model: gives logits for the places named in `logits_to_keep`, as all of transformers do.
         inputs: of the model, with labels (1, tokens), -100 where the loss does not count.
-        n_labels: by how many to divide: those of all micro-batches of the step; null: of this one.
+    Returns:
+        The sum, a scalar with its gradient, and the number of labelled tokens.
     """
     import torch
 
@@ -54,12 +50,12 @@ def labelled_loss(model: Any, inputs: dict[str, Any], n_labels: Any = None) -> A
     forwarded = {name: value for name, value in inputs.items() if name != "labels"}
     logits = model(**forwarded, logits_to_keep=places).logits[0].float()
     total = torch.nn.functional.cross_entropy(logits, following[places], reduction="sum")
-    return total / (len(places) if n_labels is None else n_labels)
+    return total, len(places)
 
 
 def trainer_class(vocab_size: int) -> type[OrderedTrainer]:
     """Which trainer suits a vocabulary."""
-    return OrderedTrainer if vocab_size >= LARGE_VOCABULARY else PlainLossTrainer
+    return OrderedTrainer if vocab_size >= CHUNKED_FROM else PlainLossTrainer
 
 
 def new_trainer(

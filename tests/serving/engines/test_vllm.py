@@ -154,8 +154,6 @@ def test_a_server_that_is_not_there_counts_as_gone_for_a_while(
 
 
 def test_an_address_that_would_show_the_key_is_refused() -> None:
-    with pytest.raises(ConfigError, match="is asked without TLS"):
+    with pytest.raises(ConfigError, match=r"--url: gpu.example.org .* TITER_VLLM_API_KEY"):
         Address("http://gpu.example.org:8000/v1", KEY)
-    with pytest.raises(ConfigError, match="the address is none"):
-        Address("gpu.example.org/v1")
     assert KEY not in repr(Address("http://127.0.0.1:8000/v1", KEY))

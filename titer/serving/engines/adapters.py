@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from titer.config import Device
-from titer.errors import AdapterError, BaseMismatch, NotFound
+from titer.errors import AdapterError, BaseMismatch, first_line
 from titer.modeling import loading
 from titer.serving.engine import Servable
 
@@ -65,8 +65,7 @@ def _load_adapters(model: Any, folders: Mapping[str, Path]) -> dict[str, str]:
     ids: dict[str, str] = {}
     peft: Any = None
     for name, folder in folders.items():
-        if not (folder / "adapter_model.safetensors").is_file():
-            raise NotFound(f"{folder}: no adapter_model.safetensors")
+        loading.check_adapter_folder(folder)
         ids[name] = f"adapter_{len(ids)}"
         try:
             if peft is None:
@@ -74,8 +73,7 @@ def _load_adapters(model: Any, folders: Mapping[str, Path]) -> dict[str, str]:
             else:
                 peft.load_adapter(str(folder), adapter_name=ids[name])
         except (RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BaseMismatch(f"{folder}: made for another base: {reason}") from None
+            raise BaseMismatch(f"{folder}: made for another base: {first_line(error)}") from None
         config = peft.peft_config[ids[name]]
         if str(config.peft_type.value) != "LORA" or config.use_dora:
             raise AdapterError(

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from titer.config import Device
-from titer.errors import ConfigError, RateLimited, TiterError, Unavailable
+from titer.errors import ConfigError, RateLimited, TiterError, Unavailable, first_line
 from titer.serving.engine import Ask, Piece, Servable
 from titer.serving.engines.adapters import AdaptedModel
 from titer.serving.engines.prompts import Prompt, Prompter, Prompts, Reader
@@ -288,9 +288,9 @@ class _Worker(threading.Thread):
         with self._changed:
             failed, self._requests = list(self._requests.values()), {}
         self._stepper.clear()
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
         for request in failed:
-            fault = Unavailable(f"{self._name}: failed in mid-answer: {reason[0]}. Ask again")
+            reason = first_line(error)
+            fault = Unavailable(f"{self._name}: failed in mid-answer: {reason}. Ask again")
             _call(request.loop, lambda request=request, fault=fault: request.fail(fault))
 
 

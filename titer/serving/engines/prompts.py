@@ -6,13 +6,13 @@ joined, is the text that the evaluation would have read from the same ids.
 
 import asyncio
 import copy
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from titer import files
 from titer.errors import BaseMismatch, ConfigError
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import context_length
@@ -92,10 +92,14 @@ class Prompter:
 
 
 def end_ids(folder: Path, tokenizer: Any) -> set[int]:
-    """Ids that end an answer, as `titer.modeling.generation.end_token_ids`, without the weights."""
+    """Ids that end an answer, as `titer.modeling.generation.end_token_ids`, without the weights.
+
+    Raises:
+        FormatError: the folder's settings are no JSON object.
+    """
     settings = folder / "generation_config.json"
     file = settings if settings.is_file() else folder / "config.json"
-    found = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id")
+    found = files.read_json_object(file).get("eos_token_id")
     more = found if isinstance(found, list) else [found]
     return {tokenizer.eos_token_id, *(one for one in more if one is not None)}
 

@@ -10,13 +10,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from titer import addresses
 from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
 
 CONNECT_S = 5.0
 PAUSE_S = 5.0
 """After a server was not reached it counts as gone for so long, then it is tried again."""
-IN_ANSWER = 200
-"""Characters of a server's own words in an error."""
 
 
 class Remote:
@@ -137,7 +136,5 @@ class Remote:
             raise ConfigError(said)
         raise SourceError(said)
 
-    def _said(self, text: str) -> str:
-        """One line of the server's own words, without the key."""
-        line = " ".join(text.split())
-        return (line.replace(self.key, "***") if self.key else line)[:IN_ANSWER]
+    def _said(self, words: str) -> str:
+        return addresses.one_line(words, self.key)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from titer.errors import LoadError
+from titer.errors import LoadError, first_line
 from titer.serving.engines.adapters import AdaptedModel
 from titer.serving.engines.masks import ELSEWHERE, UNFIT, Masks
 from titer.serving.engines.sampling import choose
@@ -219,8 +219,7 @@ class Stepper:
             self._read([short, row])
             found = self._advance()[1]
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise LoadError(f"{UNFIT}: {reason}. {ELSEWHERE}") from None
+            raise LoadError(f"{UNFIT}: {first_line(error)}. {ELSEWHERE}") from None
         self.clear()
         apart = float((found - wanted).abs().max() / wanted.std())
         if not apart <= PROBE_ERROR:  # also where it is no number

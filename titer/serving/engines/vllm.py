@@ -8,14 +8,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from titer.errors import ConfigError, Unavailable
+from titer import addresses
+from titer.errors import Unavailable
 from titer.serving.engine import Ask, Piece, Servable
 from titer.serving.engines.prompts import Prompts
 from titer.serving.engines.remote import Remote
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
+KEY = "TITER_VLLM_API_KEY"
+"""Environment variable with the server's key."""
 FINISHED = ("stop", "length")
 
 
@@ -26,7 +27,7 @@ class Address:
     base_url: str
     """Up to and with /v1."""
     key: str | None = field(default=None, repr=False)
-    """From the environment: TITER_VLLM_API_KEY."""
+    """From the environment, see `KEY`."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Name here -> name there (`--served-model-name`, `--lora-modules`); the same where absent."""
     n_asked: int = 256
@@ -40,17 +41,7 @@ class Address:
         Raises:
             ConfigError: with what to give.
         """
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ConfigError(
-                "serve.vllm: the address is none. Give one like http://127.0.0.1:8000/v1, without "
-                "a user name; the key is TITER_VLLM_API_KEY"
-            )
-        if self.key and parts.scheme == "http" and parts.hostname not in LOCAL:
-            raise ConfigError(
-                f"serve.vllm: {parts.hostname} is asked without TLS, and TITER_VLLM_API_KEY would "
-                "be readable on the way. Give an https address, or unset the key"
-            )
+        addresses.check(self.base_url, self.key, option="--url", variable=KEY)
 
 
 class Vllm:

@@ -4,6 +4,7 @@ Invariant: the least of what three parties leave. A container's limit and `ulimi
 figure that the machine gives of itself.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +24,8 @@ def available_bytes(proc: Path = PROC, cgroups: Path = CGROUPS) -> float:
     """
     import psutil  # type: ignore[import-untyped]
 
-    left = [float(psutil.virtual_memory().available), *_left_by_groups(proc, cgroups)]
-    limit, used = _address_space()
-    if limit is not None:
-        left.append(float(limit - used))
-    return max(0.0, min(left))
+    machine = float(psutil.virtual_memory().available)
+    return max(0.0, min(machine, *_left_by_groups(proc, cgroups), addresses_left_bytes()))
 
 
 def _left_by_groups(proc: Path, cgroups: Path) -> Iterator[float]:
@@ -66,15 +64,15 @@ def _left(folder: Path, limit_name: str, used_name: str) -> Iterator[float]:
     yield float(int(limit) - int(used) + given_back)
 
 
-def _address_space() -> tuple[int | None, int]:
-    """Limit of this process's addresses (`ulimit -v`) and how many it has, in bytes."""
+def addresses_left_bytes() -> float:
+    """Addresses that this process may still take under `ulimit -v`; infinite without a limit."""
     import psutil
 
     try:
         import resource
     except ImportError:  # Windows
-        return None, 0
+        return math.inf
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
-        return None, 0
-    return limit, int(psutil.Process().memory_info().vms)
+        return math.inf
+    return float(limit - int(psutil.Process().memory_info().vms))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from titer.training import main_memory
+from titer import main_memory, runner
+from titer.errors import OutOfMemory
 
 MIB = 1 << 20
-ASK = "from titer.training import main_memory; print(main_memory.available_bytes())"
+ASK = "from titer import main_memory; print(main_memory.available_bytes())"
 
 
 def groups(root: Path, cgroup: str, files: dict[str, str]) -> tuple[Path, Path]:
@@ -68,3 +69,9 @@ def test_a_limit_of_the_shell_counts() -> None:
     words = f"ulimit -v {400 * 1024} && exec {sys.executable} -c '{ASK}'"
     done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=True)
     assert 0 < float(done.stdout) < 400 * MIB
+
+
+def test_a_stage_is_not_begun_where_torch_would_crash() -> None:
+    runner.check_memory(runner.LEAST_MEMORY_BYTES, runner.LEAST_ADDRESS_BYTES)
+    with pytest.raises(OutOfMemory, match=r"GB of main memory are left .* 1125899.91 GB is the"):
+        runner.check_memory(1 << 50, runner.LEAST_ADDRESS_BYTES)
