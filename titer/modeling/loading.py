@@ -167,14 +167,18 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
     Raises:
         NotFound: there is no safetensors adapter in the folder.
+        LoadError: a file that only has the name of one.
         BaseMismatch: its shapes do not fit the model.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     if not (folder / "adapter_model.safetensors").is_file():
         raise NotFound(f"{folder}: no adapter_model.safetensors")
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
+    except SafetensorError as error:
+        raise LoadError(f"{folder}: not readable as safetensors: {_first_line(error)}") from None
     except (RuntimeError, ValueError) as error:
         raise BaseMismatch(f"{folder}: made for another base: {_first_line(error)}") from None
 
