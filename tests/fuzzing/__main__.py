@@ -18,9 +18,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzzing import targets
+from tests.fuzzing import target, targets
 
-KEPT = targets.ROOT / "runs" / "fuzzing"
+KEPT = target.ROOT / "runs" / "fuzzing"
 DONE = re.compile(r"Done (\d+) runs")
 KIB_PER_PEAK_MIB = 1024 if sys.platform == "linux" else 1024 * 1024
 """macOS tells the peak in bytes, Linux in KiB."""
@@ -48,7 +48,7 @@ def fuzz(name: str, seconds: int) -> Fuzzed:
     before = found(name)
     command = [sys.executable, "-m", "tests.fuzzing.one_reader", name, str(seconds)]
     child = subprocess.Popen(
-        [*command, str(KEPT / name)], cwd=targets.ROOT, stderr=subprocess.PIPE,
+        [*command, str(KEPT / name)], cwd=target.ROOT, stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     assert child.stderr is not None

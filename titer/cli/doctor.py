@@ -102,7 +102,7 @@ def _stages(root: Path) -> dict[str, Any]:
     if not path.is_file() or findings.unreadable(path.read_bytes()):
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    stages: dict[str, Any] = yaml.load(path.read_bytes(), loader).get("stages", {})
+    stages: dict[str, Any] = yaml.load(path.read_bytes(), loader).get("stages") or {}
     return stages
 
 

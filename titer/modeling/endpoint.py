@@ -4,7 +4,6 @@ Invariant: the key goes to the configured address only and into no log, error or
 that is no chat completion is asked for again and never returned.
 """
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from titer import files
 from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Endpoint:
             hint = " Set TITER_LLM_API_KEY" if status in (401, 403) else ""
             raise SourceError(f"{self.base_url}: HTTP {status}: {self.masked(text)}.{hint}")
         digits = (retry_after or "").strip()
-        after_s = float(digits) if digits.isdigit() else None
+        after_s = float(digits) if digits.isdecimal() else None
         if after_s is not None and after_s > LONGEST_DELAY_S:
             wait = f"it asks to wait {after_s:.0f} s"
             raise RateLimited(f"{self.base_url}: HTTP {status}: {wait}. {CONTINUE}")
@@ -156,7 +156,7 @@ def _content(body: bytes) -> str:
         _Unusable: the body is none.
     """
     try:
-        message: dict[str, Any] = json.loads(body)["choices"][0]["message"]
+        message: dict[str, Any] = files.parse_json(body)["choices"][0]["message"]
         content = message["content"]
     except (ValueError, LookupError, TypeError):
         raise _Unusable("the answer is no chat completion") from None

@@ -3,13 +3,13 @@
 Invariant: token ids, texts and settings are looked at; nothing is changed and no weights are read.
 """
 
-import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from titer import files
 from titer.config import Dtype, SftSettings, Think
 from titer.errors import DataError
 from titer.modeling.chat_template import (
@@ -77,7 +77,7 @@ def row_checks(tokenizer: Any, pairs: Sequence[Pair], settings: SftSettings) -> 
 
 def base_checks(base: Path, pairs: Sequence[Pair], settings: SftSettings) -> list[Check]:
     """Checks of the settings against the base model's configuration."""
-    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json_object(base / "config.json")
     return [
         _vocabulary(pairs, int(config.get("vocab_size") or 0)),
         _context(pairs, context_length(base)),

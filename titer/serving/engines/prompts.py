@@ -6,14 +6,14 @@ joined, is the text that the evaluation would have read from the same ids.
 
 import asyncio
 import copy
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from titer.errors import BaseMismatch, ConfigError
+from titer import files
+from titer.errors import BaseMismatch, ConfigError, LoadError
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import context_length
 from titer.serving.engine import Ask, Servable
@@ -95,9 +95,11 @@ def end_ids(folder: Path, tokenizer: Any) -> set[int]:
     """Ids that end an answer, as `titer.modeling.generation.end_token_ids`, without the weights."""
     settings = folder / "generation_config.json"
     file = settings if settings.is_file() else folder / "config.json"
-    found = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id")
-    more = found if isinstance(found, list) else [found]
-    return {tokenizer.eos_token_id, *(one for one in more if one is not None)}
+    found = files.read_json_object(file).get("eos_token_id")
+    more = [one for one in (found if isinstance(found, list) else [found]) if one is not None]
+    if not all(isinstance(one, int) for one in more):
+        raise LoadError(f"{file}: eos_token_id is {found!r}, expected an id or a list of ids")
+    return {tokenizer.eos_token_id, *more}
 
 
 class Prompts:
