@@ -19,6 +19,7 @@ from lxml import etree
 from titer import files
 from titer.addresses import is_local
 from titer.literature.cache import Cache
+from titer.literature.fields import whole_number
 from titer.literature.http import (
     Line,
     Unusable,
@@ -210,10 +211,10 @@ def _root(body: bytes) -> Any:
 
 
 def _number(root: Any, name: str) -> int:
-    text = (root.findtext(f"{OPENSEARCH}{name}") or "").strip()
-    if not text.isdigit():
+    number = whole_number((root.findtext(f"{OPENSEARCH}{name}") or "").strip())
+    if number is None:
         raise Unusable(f"a feed without {name}")
-    return int(text)
+    return number
 
 
 def error_text(body: bytes) -> str:

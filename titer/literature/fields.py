@@ -12,6 +12,9 @@ RETRACTED_TYPE = "D016441"
 NOTICE_TYPES = ("Retraction of Publication", "Retraction Notice")
 """Publication types of a record that announces the retraction of another one."""
 
+MOST_DIGITS = 18
+"""Of a number in a record; Python reads none of more than 4,300."""
+
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
 _YEAR = re.compile(r"\d{4}")
@@ -59,11 +62,17 @@ def _free_date(text: str) -> str | None:
     return f"{year[0]}-{month}" if month else year[0]
 
 
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits spell; null for anything else, such as ² or 5,000 digits."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
 def _month(text: str | None) -> str:
     """Two digits for `Mar`, `March`, `3` or `03`; empty for anything else."""
     word = (text or "").strip().lower()
-    if word.isdigit() and 1 <= int(word) <= 12:
-        return f"{int(word):02d}"
+    number = whole_number(word)
+    if number is not None and 1 <= number <= 12:
+        return f"{number:02d}"
     return f"{_MONTHS.index(word[:3]) + 1:02d}" if word[:3] in _MONTHS else ""
 
 

@@ -21,7 +21,7 @@ SYNTHETIC_MARK = "synthetic sample record"
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 
-_ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>\d+))?$")
+_ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>\d{1,9}))?$")
 _RETRACTED_TITLE = re.compile(r"\[?retracted(?: article)?:", re.IGNORECASE)
 _WITHDRAWN_TITLE = re.compile(r"\[?(?:withdrawn|removed):", re.IGNORECASE)
 _WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
@@ -136,8 +136,8 @@ def _pmid(holder: Any) -> tuple[str, int]:
     element = None if holder is None else holder.find("PMID")
     if element is None:
         return "", 1
-    version = element.get("Version", "")
-    return (element.text or "").strip(), int(version) if version.isdigit() else 1
+    version = fields.whole_number(element.get("Version", ""))
+    return (element.text or "").strip(), 1 if version is None else version
 
 
 def _paper(pmid: str, article: Any, cleaner: Cleaner, raw_sha256: str) -> Paper:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from titer.addresses import is_local
 from titer.errors import ConfigError, FormatError
-from titer.literature.fields import normal_doi
+from titer.literature.fields import normal_doi, whole_number
 from titer.records import Paper
 
 COLUMNS = ("OriginalPaperDOI", "OriginalPaperPubMedID", "RetractionNature")
@@ -157,7 +157,8 @@ def _add(table: Table, row: list[str], at: dict[str, int], place: str) -> None:
 
 
 def _pmid(text: str) -> str | None:
-    return f"pmid:{int(text)}" if text.isdecimal() and int(text) else None
+    number = whole_number(text)
+    return f"pmid:{number}" if number else None
 
 
 def _doi(text: str) -> str | None:

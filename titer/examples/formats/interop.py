@@ -74,7 +74,7 @@ def described(folder: Path) -> dict[Path, Description]:
     found: dict[Path, Description] = {}
     for info in sorted(folder.rglob(DATASET_INFO)):
         for name, entry in _entries(info).items():
-            if not isinstance(entry, dict) or not (info.parent / _file_name(entry)).is_file():
+            if not isinstance(entry, dict) or not _is_file(info.parent / _file_name(entry)):
                 continue
             one = _llama_factory(info, name, entry)
             found[one.path.resolve()] = one
@@ -111,6 +111,21 @@ def _entries(info: Path) -> dict[str, Any]:
     return content
 
 
+def _mapping(entry: Mapping[str, Any], key: str, at: str) -> dict[str, Any]:
+    """What stands under a key that may be absent."""
+    found = entry.get(key) or {}
+    if not isinstance(found, dict):
+        raise FormatError(f"{at}: {key} is {found!r}. Allowed: an object")
+    return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than any file's
+        return False
+
+
 def _file_name(entry: Mapping[str, Any]) -> str:
     return str(entry.get("file_name", "\0"))
 
@@ -123,7 +138,10 @@ def _llama_factory(info: Path, name: str, entry: Mapping[str, Any]) -> Descripti
     if entry.get("ranking"):
         raise FormatError(f"{at}: ranking, preferences. Allowed: answers to train on")
     formatting = entry.get("formatting", "alpaca")
-    columns, tags = entry.get("columns"), {**TAGS, **entry.get("tags", {})}
+    columns, tags = _mapping(entry, "columns", at), {**TAGS, **_mapping(entry, "tags", at)}
+    for key, value in (columns | tags).items():
+        if not isinstance(value, str | None):
+            raise FormatError(f"{at}: {key} is {value!r}. Allowed: the name of a column")
     path = info.parent / str(entry["file_name"])
     if formatting == "alpaca":
         # where columns are given, one that is not named is not read
@@ -132,10 +150,10 @@ def _llama_factory(info: Path, name: str, entry: Mapping[str, Any]) -> Descripti
         return Description(name, path, "alpaca", partial(_renamed, names))
     if formatting not in ("sharegpt", "openai"):
         raise FormatError(f"{at}: formatting {formatting!r}. Allowed: alpaca, sharegpt, openai")
-    where = (columns or {}).get("messages", "conversations")
+    where = columns.get("messages", "conversations")
     roles = {tags[tag]: ours for tag, ours in SPEAKERS.items()}
     turn = partial(_turn, roles, tags["role_tag"], tags["content_tag"])
-    names = {"conversations": where, "system": (columns or {}).get("system")}
+    names = {"conversations": where, "system": columns.get("system")}
     return Description(name, path, "sharegpt", partial(_conversation, names, turn))
 
 
@@ -158,11 +176,13 @@ def _axolotl_entries(path: Path) -> list[dict[str, Any]]:
 def _axolotl(config: Path, name: str, entry: Mapping[str, Any]) -> Description:
     at = f"{config}:1: {name}"
     given = entry.get("data_files") or entry.get("path")
-    path = config.parent / str(given[0] if isinstance(given, list) else given)
-    if isinstance(given, list) and len(given) > 1:
+    if isinstance(given, list) and len(given) != 1:
         raise FormatError(f"{at}: {len(given)} data_files. Allowed: one")
-    if not path.is_file():
-        raise FormatError(f"{at}: no file {path}. Allowed: a file; hubs are not asked")
+    path = config.parent / str(given[0] if isinstance(given, list) else given)
+    if not _is_file(path):
+        raise FormatError(
+            f"{at[:200]}: no file {str(path)[:200]}. Allowed: a file; hubs are not asked"
+        )
     kind = entry.get("type")
     if isinstance(kind, dict):
         names = {ours: kind.get(field, ours) for ours, field in AXOLOTL_FIELDS.items()}
@@ -178,10 +198,10 @@ def _axolotl(config: Path, name: str, entry: Mapping[str, Any]) -> Description:
     keys = {
         "role": entry.get("message_field_role", "from" if is_old else "role"),
         "content": entry.get("message_field_content", "value" if is_old else "content"),
-        **entry.get("message_property_mappings", {}),
+        **_mapping(entry, "message_property_mappings", at),
     }
     roles = {one: ours for ours, spellings in AXOLOTL_ROLES.items() for one in spellings}
-    for ours, spellings in entry.get("roles", {}).items():
+    for ours, spellings in _mapping(entry, "roles", at).items():
         target = {"user": "human", "assistant": "gpt"}.get(ours, ours)
         roles |= {str(one): target for one in spellings}
     turn = partial(_turn, roles, keys["role"], keys["content"])

@@ -34,7 +34,7 @@ def parse(row: Row, ignored: Counter[str]) -> Example:
     messages: Messages = []
     for number, turn in enumerate(turns, 1):
         speaker = turn.get("from") if isinstance(turn, dict) else None
-        if speaker in TOOLS:
+        if isinstance(speaker, str) and speaker in TOOLS:
             ignored["turns of tools"] += 1
             continue
         role = SPEAKERS.get(speaker) if isinstance(speaker, str) else None
