@@ -13,6 +13,7 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -23,6 +24,7 @@ from titer.errors import DataError, FormatError
 TIME_FIELDS = frozenset({"time_seconds", "timestamp", "timing"})
 """The only fields that may differ between two runs of the same work."""
 
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How the system says that a disk, a quota or a file takes no more."""
 
@@ -125,6 +127,25 @@ def read_text(path: Path) -> str:
         ) from None
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text of whatever origin.
+
+    Raises:
+        ValueError: not JSON (json.JSONDecodeError knows the line), nested too deeply, with an
+            integer of more digits than Python reads, or with half of a surrogate pair, which JSON
+            can write and UTF-8 cannot.
+    """
+    try:
+        value = json.loads(text)
+        if _ESCAPED_HALF.search(text if isinstance(text, str) else text.decode("latin-1")):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair, which is no character") from None
+    return value
+
+
 def read_json(path: Path) -> Any:
     """Read one JSON value.
 
@@ -132,11 +153,9 @@ def read_json(path: Path) -> Any:
         FormatError: the file is missing or is not JSON; the text names path and line.
     """
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{path}:{error.lineno}: not JSON: {error}") from None
-    except RecursionError:
-        raise FormatError(f"{path}:1: not JSON that can be read: nested too deeply") from None
+        return parse_json(read_text(path))
+    except ValueError as error:
+        raise FormatError(f"{path}:{getattr(error, 'lineno', 1)}: not JSON: {error}") from None
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -171,13 +190,16 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSONL file (.gz allowed), skipping blank lines.
 
     Raises:
-        FormatError: a line is not a JSON object; the text begins with path:line.
+        FormatError: a line is not a JSON object, and the text begins with path:line; or the file
+            is missing or damaged gzip.
     """
     try:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FormatError(f"{path}: not readable as gzip: {error}") from None
     for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
         if line.strip():
             yield _json_object(path, number, line)
@@ -185,11 +207,10 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{path}:{number}: not JSON: {error.msg}") from None
-    except RecursionError:
-        raise FormatError(f"{path}:{number}: JSON that is nested too deeply") from None
+        row = parse_json(line)
+    except ValueError as error:
+        why = getattr(error, "msg", error)  # json's own text counts lines within this one
+        raise FormatError(f"{path}:{number}: not JSON: {why}") from None
     if not isinstance(row, dict):
         raise FormatError(f"{path}:{number}: a {type(row).__name__}, expected a JSON object")
     return row

@@ -25,6 +25,15 @@ class Record:
         return cls(**{key: value for key, value in row.items() if key in known})
 
 
+# DeepSeek writes its tokens with the full-width bar U+FF5C; Llama 2 and Mistral end an answer with
+# </s>, and <S> may be of a statistic
+CONTROL_TOKENS = re.compile(
+    r"<[|\uff5c][^<>]{0,40}[|\uff5c]>|</?think>|\[/?INST\]|<</?SYS>>|(?-i:</?s>)|"
+    r"<(?:unk|pad|bos|eos|(?:start|end)_of_turn)>",
+    re.IGNORECASE,
+)
+"""What a tokenizer of a chat model could take for more than text."""
+
 _OPEN = re.compile(r"cc0\b.*|cc-by(-\d[\d.]*)?", re.IGNORECASE)
 
 

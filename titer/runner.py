@@ -29,6 +29,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import hydra
+import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -41,6 +42,8 @@ from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean, fir
 
 # never $DVC_ROOT: in a queued experiment that is the parent repository
 ROOT = Path(__file__).resolve().parents[1]
+LARGEST_YAML = 100_000
+"""Values that a file of settings may hold, each alias counted as what it stands for."""
 NO_CHOICE = ("sweep", "hydra")
 """Folders of conf/ that are for Hydra alone."""
 
@@ -110,6 +113,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     try:
+        _check_aliases(path.read_bytes())
         node = OmegaConf.load(path)
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
@@ -121,6 +125,31 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{name}: holds a {type(value).__name__}, expected keys and values")
     return {str(key): item for key, item in value.items()}
+
+
+def _check_aliases(content: bytes) -> None:
+    """Refuse YAML whose aliases, which OmegaConf copies, would become more than memory holds.
+
+    Raises:
+        ValueError: with how many values it would be.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = LARGEST_YAML  # of a node within itself, until it is known
+            parts = node.value if isinstance(node.value, list) else []
+            flat = (one for part in parts for one in (part if isinstance(part, tuple) else [part]))
+            sizes[id(node)] = 1 + sum(map(size, flat))
+        return sizes[id(node)]
+
+    events = yaml.parse(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if not any(isinstance(event, yaml.AliasEvent) for event in events):
+        return
+    # not by libyaml, whose composer ends the process where nesting is too deep
+    root = yaml.compose(content, yaml.SafeLoader)
+    if root is not None and size(root) > LARGEST_YAML:
+        raise ValueError(f"its aliases make more than {LARGEST_YAML:,} values of it")
 
 
 def lexicons(folder: Path) -> dict[str, list[str]]:
@@ -212,6 +241,8 @@ def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
             merged = OmegaConf.merge(merged, part)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{file}: {_merge_message(error)}") from None
+        except OverflowError as error:
+            raise ConfigError(f"{file}: a number beyond what fits: {error}") from None
     return cast(DictConfig, merged)
 
 

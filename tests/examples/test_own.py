@@ -216,3 +216,18 @@ def test_the_outcome_says_what_became_of_every_row(tmp_path: Path) -> None:
     assert counts["rows"] == {"rows.jsonl": 61}
     assert (counts["used"], counts["removed"], counts["set_aside"]) == (31, {"duplicate": 29}, 1)
     assert built.heldout_papers == plain.heldout_papers
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "deep"])
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    outside = lines(tmp_path / "elsewhere", PAIR)
+    (own_rows := tmp_path / "own").mkdir()
+    (own_rows / name).symlink_to(outside if name == outside.name else outside.parent)
+    with pytest.raises(FormatError, match=rf"own/{name}: a link out of the folder\. Put the file"):
+        own.read(own_rows)
+
+
+def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
+    rows = lines(tmp_path, PAIR)
+    (tmp_path / "again.jsonl").symlink_to(rows)
+    assert set(own.read(tmp_path).counts["rows"]) == {"rows.jsonl", "again.jsonl"}

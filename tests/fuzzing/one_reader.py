@@ -18,21 +18,22 @@ def main(name: str, seconds: str, kept: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["titer"]):  # not the libraries: ten times slower
-        from tests.fuzzing import targets
+        from tests.fuzzing import hostile, target, targets
         from titer import files
 
-        target = targets.all_targets()[name]
+        reader = targets.all_targets()[name]
         corpus = kept / "corpus"
         corpus.mkdir(parents=True, exist_ok=True)
-        for seed in target.seeds:
+        for seed in (*reader.seeds, *hostile.inputs(reader.seeds)):
             (corpus / files.sha256_bytes(seed)[:16]).write_bytes(seed)
-            target(seed)
+        for seed in reader.seeds:
+            reader(seed)
         arguments = [
             "titer", str(corpus), f"-max_total_time={seconds}", f"-timeout={LONGEST_S}",
-            f"-rss_limit_mb={MEMORY_MIB}", f"-max_len={targets.LONGEST_INPUT}", "-seed=1",
+            f"-rss_limit_mb={MEMORY_MIB}", f"-max_len={target.LONGEST_INPUT}", "-seed=1",
             f"-artifact_prefix={kept}/",
         ]  # fmt: skip
-        atheris.Setup(arguments, lambda data: target(data) and None)
+        atheris.Setup(arguments, lambda data: reader(data) and None)
         atheris.Fuzz()
 
 

@@ -1,21 +1,15 @@
-"""Every reader of what others wrote, as a function of bytes, with whole files to begin from.
+"""Every reader of what others wrote, as a function of bytes, with whole files to begin from."""
 
-A reader may refuse its input with an error of ours, which is one line; whatever else it raises, any
-hang and any memory beyond its limit is a fault.
-"""
-
-import atexit
 import dataclasses
 import io
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
+from tests.fuzzing import project_files
+from tests.fuzzing.target import Target, folder, sample, short_yaml, written
 from titer import files
 from titer.errors import TiterError
 from titer.examples.documents import reader
@@ -23,53 +17,7 @@ from titer.examples.formats import interop
 from titer.examples.formats.reading import Reading
 from titer.literature import answers, europe_pmc, excluded, jats, parse, retractions
 from titer.literature.http import Unusable
-from titer.registry.record import Record
-
-ROOT = Path(__file__).resolve().parents[2]
-LONGEST_INPUT = 64 * 1024
-"""Bytes; what is longer is a matter of the size limits, which have tests of their own."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A reader and inputs that it takes."""
-
-    read: Callable[[bytes], object]
-    seeds: tuple[bytes, ...]
-    refusals: tuple[type[Exception], ...] = (TiterError,)
-    """How it says no."""
-
-    def __call__(self, data: bytes) -> bool:
-        """Whether the input was taken; what is no refusal is passed on."""
-        try:
-            self.read(data)
-        except self.refusals as error:
-            assert "\n" not in str(error).strip(), f"a refusal of several lines: {error!r}"
-            return False
-        return True
-
-
-@lru_cache
-def folder() -> Path:
-    """A folder of this process's own, in memory where there is such a place; gone at its end."""
-    place = Path("/dev/shm")
-    made = Path(tempfile.mkdtemp(prefix="titer_fuzz_", dir=place if place.is_dir() else None))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
-
-
-def written(data: bytes, name: str) -> Path:
-    """The input as a file."""
-    path = folder() / name
-    path.write_bytes(data)
-    return path
-
-
-def sample(path: str, lines: int | None = None) -> bytes:
-    """A file of the project, its first lines only."""
-    content = (ROOT / path).read_bytes()
-    return content if lines is None else b"".join(content.splitlines(keepends=True)[:lines])
-
+from titer.registry.record import BASE_KEYS, Record
 
 # -- literature
 
@@ -302,10 +250,8 @@ CHATS = (
     b'"satisfaction": 0.9, "consent": {"basis": "tick box", "date": "2026-01-01"}}\n'
 )
 VERSION = json.dumps(
-    {
-        field.name: 1 if field.name == "schema_version" else "a"
-        for field in dataclasses.fields(Record)
-    }
+    {field.name: "a" for field in dataclasses.fields(Record)}
+    | {"schema_version": 1, "base": dict.fromkeys(BASE_KEYS, "a"), "metrics": {"n": 1}}
 ).encode()
 LORA = json.dumps(
     {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "lora_alpha": 16, "auto_mapping": None}
@@ -347,7 +293,7 @@ def all_targets() -> dict[str, Target]:
         ),
         "templates": Target(
             read_questions("load_templates", "templates.yaml"),
-            (sample(f"{benchmark}/templates.yaml"),),
+            (short_yaml(f"{benchmark}/templates.yaml"),),
         ),
         "open_questions": Target(
             read_questions("load_questions", "open.jsonl"), (sample(f"{benchmark}/open.jsonl", 2),)
@@ -370,6 +316,15 @@ def all_targets() -> dict[str, Target]:
         "json_rows": Target(read_json_rows, (b'{"a": 1}\n{"b": [2]}\n',)),
         "json": Target(read_json, (b'{"a": [1, 2.5, null, "x"]}',)),
         "completion": Target(read_completion, (COMPLETION,), completion_refusals()),
+        **project_files.all_targets(
+            {
+                "completion": COMPLETION,
+                "lora": LORA,
+                "pubmed": PUBMED,
+                "atom": ATOM,
+                "tensors": tensors(),
+            }
+        ),
     }
 
 

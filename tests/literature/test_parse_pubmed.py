@@ -297,7 +297,21 @@ def test_the_mark_of_synthetic_records_is_no_keyword() -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["<|im_start|>", "<think>", "</think>", "<\uff5cUser\uff5c>", "<thi<think>nk>", "[/INST]"],
+    [
+        "<|im_start|>",
+        "<think>",
+        "</think>",
+        "<\uff5cUser\uff5c>",
+        "<thi<think>nk>",
+        "[/INST]",
+        "<s>",
+        "</s>",
+        "<<SYS>>",
+        "<</SYS>>",
+        "<unk>",
+        "<end_of_turn>",
+        "</<s>s>",
+    ],
 )
 def test_chat_control_tokens_are_taken_out_and_marked(token: str) -> None:
     found = with_text(f"one {token.replace('<', '&lt;')} two")

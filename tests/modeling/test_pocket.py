@@ -58,5 +58,5 @@ def test_a_relation_without_wordings_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_text_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"prose\.txt: pretraining text is missing"):
+    with pytest.raises(FormatError, match=r"prose\.txt: no such file: pretraining text is missing"):
         pocket.read_material(tmp_path)

@@ -42,7 +42,10 @@ def seeds(arguments: argparse.Namespace) -> None:
     from titer.evaluation import studies
 
     given = [text.strip() for text in arguments.seeds.split(",")]
-    if not all(text.isdecimal() for text in given) or len(set(given)) < studies.MIN_SEEDS:
+    if (
+        not all(text.isdecimal() and len(text) <= 10 for text in given)
+        or len(set(given)) < studies.MIN_SEEDS
+    ):
         raise ConfigError(
             f"--seeds {arguments.seeds}: at least {studies.MIN_SEEDS} different whole numbers, "
             "joined by commas"

@@ -7,12 +7,12 @@ A file holds one row per line, or one JSON list. Besides the messages a row may 
 Invariant: each row becomes a conversation or a fault that names its place; none stops the others.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from titer import files
 from titer.conversations.chats import Consent, Conversation, Rating, Turn, check, content_id
 from titer.errors import DataError, FormatError
 
@@ -76,8 +76,8 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
 
 def _listed(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        content = files.parse_json(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
         line = getattr(error, "lineno", 1)
         raise FormatError(f"{path}:{line}: not a JSON list: {error}") from None
     for number, row in enumerate(content, 1):
@@ -90,8 +90,8 @@ def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[str, dict[str, A
         if not line.strip():
             continue
         try:
-            row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except (ValueError, RecursionError) as error:
+            row = files.parse_json(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except ValueError as error:
             yield f"{path}:{number}", f"not JSON: {error}"
             continue
         named = f"a {type(row).__name__}; {FORMS}"
@@ -186,9 +186,9 @@ def _number(row: dict[str, Any], key: str) -> float | None:
     value = row.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"{key}: a {type(value).__name__}; expected a number")
-    try:
-        return float(value)
-    except OverflowError:
-        raise DataError(f"{key}: a number of {len(str(value)):,} digits; too large") from None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise DataError(f"{key}: a number that is too large") from None
+    raise DataError(f"{key}: a {type(value).__name__}; expected a number")

@@ -17,7 +17,7 @@ from typing import Any
 
 from titer import addresses, files
 from titer.config import JudgeSettings
-from titer.errors import ConfigError, Unavailable
+from titer.errors import ConfigError, FormatError, Unavailable
 from titer.evaluation.arms import BASE_OF
 from titer.evaluation.reviews import agreement
 
@@ -77,8 +77,8 @@ class Endpoint:
         """
         asked = {"base_url": self.settings.base_url, "model": self.settings.model, "prompt": prompt}
         path = self.cache / f"{files.sha256_text(files.dump_json(asked))}.json"
-        if path.is_file():
-            return str(files.read_json(path)["reply"])
+        if path.is_file() and (kept := _kept(path)) is not None:
+            return kept
         reply = self._post(prompt)
         files.write_json(path, {"reply": reply})
         return reply
@@ -99,13 +99,31 @@ class Endpoint:
             )
             if answer.status_code != 200:
                 raise Unavailable(f"{address} answers {answer.status_code}")
-            return str(answer.json()["choices"][0]["message"]["content"])
+            return reply_of(answer.content)
         except requests.ConnectionError:
             raise Unavailable(f"{address} does not answer") from None
         except requests.Timeout:
             raise Unavailable(f"{address}: no reply in {self.settings.timeout_s:g} s") from None
         except (requests.RequestException, ValueError, LookupError, TypeError):
             raise Unavailable(f"{address}: the reply is no chat completion") from None
+
+
+def _kept(path: Path) -> str | None:
+    """A reply as it was kept; null of a damaged file, whose question is asked again."""
+    try:
+        return str(files.read_json_object(path)["reply"])
+    except (FormatError, KeyError):
+        logger.warning("%s: damaged, so the judge is asked again", path)
+        return None
+
+
+def reply_of(body: bytes) -> str:
+    """The text of a chat completion.
+
+    Raises:
+        ValueError, LookupError, TypeError: the body is none.
+    """
+    return str(files.parse_json(body)["choices"][0]["message"]["content"])
 
 
 def _signed(request: Any, api_key: str | None) -> Any:

@@ -111,6 +111,8 @@ def load_templates(path: Path) -> dict[str, Templates]:
     if not isinstance(content, dict):
         raise FormatError(f"{path}:1: expected a mapping from relations to wordings")
     relations = content.get("relations", content)
+    if not isinstance(relations, dict):
+        raise FormatError(f"{path}:1: relations: expected a mapping from relations to wordings")
     found = {name: body for name, body in relations.items() if isinstance(body, dict)}
     return {name: _templates(body, f"{path}: {name}") for name, body in found.items()}
 
@@ -121,6 +123,9 @@ def _templates(body: Mapping[str, Any], where: str) -> Templates:
         "questions": ("{disease}",),
         "reverse": ("{answer}",),
     }
+    for name in wanted:
+        if not isinstance(body.get(name) or [], list):
+            raise FormatError(f"{where}: {name} is {body[name]!r}, expected a list of wordings")
     lists = {
         name: tuple(str(text).replace("{subject}", "{disease}") for text in body.get(name) or ())
         for name in wanted
@@ -254,9 +259,10 @@ def check_lock(folder: Path, general_folder: Path) -> None:
     path = folder / LOCK
     if not path.is_file():
         raise DataError(f"{path}: no such file. {command}")
-    locked, found = files.read_json(path), benchmark_lock(folder, general_folder)
+    locked, found = files.read_json_object(path), benchmark_lock(folder, general_folder)
     if locked == found:
         return
-    old, new = locked.get("files", {}), found["files"]
+    known = locked.get("files")
+    old, new = known if isinstance(known, dict) else {}, found["files"]
     changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     raise DataError(f"{path}: stale ({', '.join(changed) or 'counts or version'}). {command}")

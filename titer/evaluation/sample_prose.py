@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from titer import files
 from titer.errors import DataError, FormatError
 from titer.evaluation.items import word_key
 from titer.records import Fact
@@ -70,15 +71,15 @@ def load_prose(path: Path) -> Prose:
     import yaml
 
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
+        rows = yaml.safe_load(files.read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}:1: not YAML: {error}".replace("\n", " ")) from None
     known = {field.name for field in fields(Prose)}
     needed = {field.name for field in fields(Prose) if field.default is MISSING}
-    if not isinstance(rows, dict) or not needed <= set(rows) <= known:
-        odd = sorted((needed - set(rows or ())) | (set(rows or ()) - known))
+    if not isinstance(rows, dict):
+        raise FormatError(f"{path}:1: a {type(rows).__name__}, expected a mapping of text pieces")
+    if not needed <= set(rows) <= known:
+        odd = sorted(map(str, (needed - set(rows)) | (set(rows) - known)))
         raise FormatError(f"{path}:1: missing or unknown keys: {', '.join(odd)}")
     return Prose(**rows)
 

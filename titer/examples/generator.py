@@ -16,7 +16,7 @@ from typing import Any
 from titer import files
 from titer.errors import ConfigError
 from titer.examples.spans import all_sections, labelled, title_text
-from titer.records import Paper
+from titer.records import CONTROL_TOKENS, Paper
 
 Ask = Callable[[Sequence[str]], list[str]]
 """Prompts to replies, in the same order."""
@@ -41,13 +41,6 @@ Title: {title}
 Abstract:
 {text}
 """
-
-# what a chat template could take for the end of a message
-_CONTROL = re.compile(
-    r"<\|[^<>|]{0,40}\|>|<\uff5c[^<>\uff5c]{0,40}\uff5c>|</?s>|\[/?INST\]|<</?SYS>>|</?think>|"
-    r"<(?:start|end)_of_turn>",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ def prompt_for(paper: Paper, per_paper: int) -> str:
 def without_control(text: str) -> str:
     """The text without what a chat template could read as a message's beginning or end."""
     while True:
-        clean = _CONTROL.sub(" ", text)
+        clean = CONTROL_TOKENS.sub(" ", text)
         if clean == text:
             return text
         text = clean
@@ -91,7 +84,7 @@ def without_control(text: str) -> str:
 
 def has_control(text: str) -> bool:
     """Whether a text holds a chat control token."""
-    return bool(_CONTROL.search(text))
+    return bool(CONTROL_TOKENS.search(text))
 
 
 def parse_reply(raw: str) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from titer import files
 from titer.config import ExampleSources
+from titer.errors import FormatError
 from titer.examples import lexicons
 from titer.examples.decontaminate import fate_of
 from titer.examples.formats import interop
@@ -142,7 +143,15 @@ def _nonempty(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files but those that Git and DVC keep there."""
+    """All files but those that Git and DVC keep there.
+
+    Raises:
+        FormatError: a link that leads out of the folder, to what DVC does not watch.
+    """
+    whole = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(whole):
+            raise FormatError(f"{path}: a link out of the folder. Put the file itself there")
     return sorted(
         path
         for path in folder.rglob("*")

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import heapq
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,14 +100,18 @@ def read(path: Path) -> dict[str, Answers]:
     """
     csv.field_size_limit(MAX_BYTES)  # a cell may be as long as a row that was drawn
     reader = csv.DictReader(io.StringIO(files.read_text(path), newline=""))
-    lacking = [name for name in ("place", *ASPECTS) if name not in (reader.fieldnames or ())]
+    try:
+        head = reader.fieldnames or ()
+    except csv.Error as error:
+        raise FormatError(f"{path}:1: not CSV: {error}") from None
+    lacking = [name for name in ("place", *ASPECTS) if name not in head]
     if lacking:
         raise FormatError(
             f"{path}:1: no column {', '.join(lacking)}. A sheet is made by: titer data review"
         )
     said: dict[str, list[bool]] = {name: [] for name in ASPECTS}
     line = reader.line_num + 1
-    for row in reader:
+    for row in _rows(reader, path):
         for name in ASPECTS:
             word = (row[name] or "").strip().lower()
             if word and word not in WORDS:
@@ -115,3 +119,10 @@ def read(path: Path) -> dict[str, Answers]:
             said[name] += [WORDS[word]] if word else []
         line = reader.line_num + 1
     return {name: Answers(sum(given), len(given)) for name, given in said.items()}
+
+
+def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise FormatError(f"{path}:{reader.line_num}: not CSV: {error}") from None

@@ -6,6 +6,7 @@ Invariant: whatever in a configuration would change an answer is either written 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ ROPE_DEFAULTS = {"beta_fast": 32, "beta_slow": 1, "partial_rotary_factor": 1.0}
 """What other keys must be, because llama.cpp assumes it."""
 
 
+ROPE_NUMBERS: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "linear": ("factor",),
+    "yarn": ("factor", "original_max_position_embeddings"),
+    "llama3": (
+        "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",
+    ),
+}  # fmt: skip
+"""Kind of rotation -> what it needs besides rope_theta."""
+
+
 @dataclass(frozen=True)
 class Header:
     """A model's shape, as llama.cpp needs it."""
@@ -63,28 +75,48 @@ def read(folder: Path) -> Header:
     Raises:
         LoadError: an architecture, activation or rotation that Titer does not write.
     """
-    config = files.read_json(folder / "config.json")
-    name = (config.get("architectures") or ["none"])[0]
+    config = files.read_json_object(folder / "config.json")
+    names = config.get("architectures")
+    name = str(names[0]) if isinstance(names, list) and names else "none"
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise LoadError(f"{folder}: GGUF is written for {known}, not for {name}. {CHECKOUT}")
     _check(folder, config)
-    n_heads = config["num_attention_heads"]
-    context, window = config["max_position_embeddings"], _window(config)
+    number = partial(_number, folder, config)
+    n_heads = number("num_attention_heads")
+    context, window = number("max_position_embeddings"), _window(folder, config)
     return Header(
         architecture=ARCHITECTURES[name],
-        n_layers=config["num_hidden_layers"],
+        n_layers=number("num_hidden_layers"),
         context_length=min(context, window) if window else context,
-        hidden_size=config["hidden_size"],
-        intermediate_size=config["intermediate_size"],
+        hidden_size=number("hidden_size"),
+        intermediate_size=number("intermediate_size"),
         n_heads=n_heads,
-        n_kv_heads=config.get("num_key_value_heads") or n_heads,
-        head_size=config.get("head_dim") or config["hidden_size"] // n_heads,
-        norm_epsilon=config["rms_norm_eps"],
-        vocab_size=config["vocab_size"],
+        n_kv_heads=number("num_key_value_heads", n_heads),
+        head_size=number("head_dim", number("hidden_size") // n_heads),
+        norm_epsilon=_real(folder, "rms_norm_eps", config.get("rms_norm_eps")),
+        vocab_size=number("vocab_size"),
         tied=bool(config.get("tie_word_embeddings")),
         rope=_rope(folder, config),
     )
+
+
+def _number(folder: Path, config: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    """A size of the configuration; the default where it has none."""
+    value = config.get(key) or default
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
+        raise LoadError(
+            f"{folder}/config.json: {key} is {value!r}, expected a number of at least 1"
+        )
+    return value
+
+
+def _real(folder: Path, key: str, value: object) -> float:
+    """A positive number of the configuration."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
+        raise LoadError(f"{folder}/config.json: {key} is {value!r}, expected a number above 0")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _check(folder: Path, config: Mapping[str, Any]) -> None:
@@ -95,17 +127,23 @@ def _check(folder: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def _window(config: Mapping[str, Any]) -> int | None:
+def _window(folder: Path, config: Mapping[str, Any]) -> int | None:
     """The sliding window, where the model uses one."""
-    return config.get("sliding_window") if config.get("use_sliding_window", True) else None
+    if not config.get("use_sliding_window", True) or not config.get("sliding_window"):
+        return None
+    return _number(folder, config, "sliding_window")
 
 
 def _rope(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """The rotation: of today's key, or of the two that stood there before transformers 5."""
-    older = {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
-    rope = dict(config.get("rope_parameters") or older)
+    scaling, today = (config.get(key) or {} for key in ("rope_scaling", "rope_parameters"))
+    if not isinstance(scaling, dict) or not isinstance(today, dict):
+        raise LoadError(
+            f"{folder}/config.json: rope_scaling and rope_parameters are objects or absent"
+        )
+    rope = dict(today or {"rope_theta": config.get("rope_theta", 10000.0), **scaling})
     kind = rope.setdefault("rope_type", rope.pop("type", "default"))
-    if kind not in {"default", "linear", "yarn", "llama3"}:
+    if not isinstance(kind, str) or kind not in ROPE_NUMBERS:
         raise LoadError(f"{folder}: rope_type is {kind}, which Titer does not write. {CHECKOUT}")
     other = sorted(k for k in rope.keys() - ROPE_KEYS if rope[k] != ROPE_DEFAULTS.get(k))
     if other:
@@ -113,6 +151,8 @@ def _rope(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
             f"{folder}: its rotation's {other[0]} is {rope[other[0]]}, which Titer does not "
             f"write. {CHECKOUT}"
         )
+    for key in ("rope_theta", *ROPE_NUMBERS[kind]):
+        _real(folder, f"{key} of its rotation", rope.get(key))
     return rope
 
 

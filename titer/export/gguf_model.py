@@ -174,7 +174,7 @@ def _rotated(tensor: Stored, name: str, header: Header) -> Callable[[], Array]:
 def _adapter_config(adapter: Path) -> dict[str, Any]:
     if not (adapter / "adapter_model.safetensors").is_file():
         raise NotFound(f"{adapter}: no adapter_model.safetensors")
-    config: dict[str, Any] = files.read_json(adapter / "adapter_config.json")
+    config = files.read_json_object(adapter / "adapter_config.json")
     if config.get("peft_type") != "LORA":
         raise LoadError(f"{adapter}: peft_type is {config.get('peft_type')}; GGUF has LORA only")
     used = [name for name in _NO_PLACE if config.get(name)]

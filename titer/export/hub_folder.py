@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from titer import files
-from titer.errors import DataError
+from titer.errors import DataError, FormatError
 from titer.export.source import Source
 from titer.modeling.merging import copy_companions
 
@@ -34,9 +34,16 @@ def check(source: Source, card: Path) -> None:
 
 
 def front_matter(card: Path) -> dict[str, Any]:
-    """The YAML between the first two lines of dashes, empty where there is none."""
-    parts = card.read_text(encoding="utf-8").split("---\n")
-    found = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else None
+    """The YAML between the first two lines of dashes, empty where there is none.
+
+    Raises:
+        FormatError: the card is absent or no UTF-8, or what stands there is no YAML.
+    """
+    parts = files.read_text(card).split("---\n")
+    try:
+        found = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FormatError(f"{card}:1: front matter that is no YAML: {error}") from None
     return found if isinstance(found, dict) else {}
 
 
@@ -61,7 +68,7 @@ def write(
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, out / name)
     else:
-        config = files.read_json(folder / ADAPTER_CONFIG)
+        config = files.read_json_object(folder / ADAPTER_CONFIG)
         repository, revision = base or (None, None)
         known = {"base_model_name_or_path": repository, "revision": revision}
         files.write_json(out / ADAPTER_CONFIG, config | known)

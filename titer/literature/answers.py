@@ -4,11 +4,11 @@ PubMed sends ERROR elements, HTML pages, JSON and cut records with status 200, s
 decides nothing.
 """
 
-import json
 from typing import Any
 
 from lxml import etree
 
+from titer.files import parse_json
 from titer.literature.fields import whole_number
 from titer.literature.http import Unusable
 from titer.literature.markup import safe_parser, without_forbidden
@@ -45,10 +45,11 @@ def root_of(body: bytes, tag: str) -> Any:
 def _json_error(body: bytes) -> str:
     """What a JSON answer gives as its error: PubMed's way of saying that too much was asked."""
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = parse_json(body)
+    except ValueError:
         return "cut JSON"
-    return str(answer.get("error", "JSON without an error"))[:160]
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return str(error or "JSON without an error")[:160]
 
 
 def _repaired(body: bytes, kind: str) -> bytes | None:
@@ -65,7 +66,7 @@ def search_result(root: Any) -> tuple[int, list[str]]:
     """
     count = whole_number((root.findtext("Count") or "").strip())
     ids = [one.text for one in root.iterfind("IdList/Id")]
-    if count is None or any(whole_number(one) is None for one in ids):
+    if count is None or not all(one and whole_number(one) is not None for one in ids):
         raise Unusable("a search answer without a count or with odd ids")
     expected = min(count, SERVED_IDS)
     if len(set(ids)) != expected:

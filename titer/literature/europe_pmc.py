@@ -7,13 +7,13 @@ pubTypeList. The count may exceed what is given (getpapers#153).
 """
 
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from titer import files
 from titer.config import EuropePmcSettings
 from titer.literature.answers import root_of
 from titer.literature.http import NotServed, Unusable
@@ -136,7 +136,7 @@ def _page(body: bytes, *, left: frozenset[str], n_seen: int, cursor: str) -> _Pa
         Unusable: it is something else.
     """
     try:
-        answer = json.loads(body)
+        answer = files.parse_json(body)
         count, rows = int(answer["hitCount"]), answer["resultList"]["result"]
         names = [str(row.get("pmid") or row["id"]) for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

@@ -12,9 +12,11 @@ RETRACTED_TYPE = "D016441"
 NOTICE_TYPES = ("Retraction of Publication", "Retraction Notice")
 """Publication types of a record that announces the retraction of another one."""
 
+MOST_DIGITS = 18
+"""Of a number in a record; Python reads none of more than 4,300."""
+
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEAR = re.compile(r"[0-9]{4}")
 _CITED = re.compile(r"\. (?P<year>\d{4})(?: (?P<month>[A-Z][a-z]{2})(?: (?P<day>\d{1,2}))?)?;")
@@ -25,14 +27,6 @@ def normal_doi(text: str | None) -> str | None:
     """A DOI in lower case without address or `doi:`; None where there is none."""
     doi = _DOI_PREFIX.sub("", (text or "").strip()).lower()
     return doi or None
-
-
-def whole_number(text: str | None) -> int | None:
-    """The number that a text is, in at most nine plain digits; None for anything else.
-
-    `str.isdigit` takes a superscript too, and `int` refuses it as it refuses thousands of digits.
-    """
-    return int(text) if text and _NUMBER.fullmatch(text) else None
 
 
 def iso_day(text: str | None) -> str | None:
@@ -75,12 +69,17 @@ def _free_date(text: str) -> str | None:
     return f"{year[0]}-{month}" if month else year[0]
 
 
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits spell; null for anything else, such as ² or 5,000 digits."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
 def _month(text: str | None) -> str:
     """Two digits for `Mar`, `March`, `3` or `03`; empty for anything else."""
     word = (text or "").strip().lower()
     number = whole_number(word)
-    if number is not None:
-        return f"{number:02d}" if 1 <= number <= 12 else ""
+    if number is not None and 1 <= number <= 12:
+        return f"{number:02d}"
     return f"{_MONTHS.index(word[:3]) + 1:02d}" if word[:3] in _MONTHS else ""
 
 

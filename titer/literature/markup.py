@@ -12,14 +12,13 @@ from typing import Any
 from lxml import etree
 
 from titer.errors import FormatError
+from titer.records import CONTROL_TOKENS
 
 TAKEN_OUT = "\ue000"
 """Stands where a forbidden character stood, so that only the record it was in is marked."""
 
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _REFERENCES = re.compile(rb"&#(?:x0*([0-9A-Fa-f]+)|0*([0-9]+));")
-# DeepSeek writes its tokens with the full-width bar U+FF5C
-_CHAT_TOKENS = re.compile(r"<[|\uff5c][^<>]{0,40}[|\uff5c]>|</?think>|\[/?INST\]", re.IGNORECASE)
 _SUSPICIOUS = re.compile(rf"[<\[{TAKEN_OUT}]")
 _MATH_JOINTS = {"msup": "^", "msub": "_", "mfrac": "/"}
 
@@ -63,6 +62,12 @@ def _strict(content: bytes, root: bytes, parser: etree.XMLParser) -> Any:
     return etree.fromstring(document, parser)[0]
 
 
+MOST_DIGITS = 9
+"""Of a character reference; Python reads no number of more than 4,300."""
+BEYOND = 0x110000
+"""No character."""
+
+
 def _not_xml(error: etree.XMLSyntaxError) -> FormatError:
     return FormatError(f"{error.lineno or 1}: not well-formed XML: {error.msg}")
 
@@ -76,7 +81,9 @@ def without_forbidden(body: bytes) -> bytes:
 
 
 def _is_forbidden(match: re.Match[bytes]) -> bool:
-    code = int(match[1], 16) if match[1] else int(match[2])
+    digits, base = (match[1], 16) if match[1] else (match[2], 10)
+    digits = digits.lstrip(b"0")
+    code = int(digits or b"0", base) if len(digits) < MOST_DIGITS else BEYOND
     surrogate_or_last = 0xD800 <= code <= 0xDFFF or code in (0xFFFE, 0xFFFF) or code > 0x10FFFF
     return surrogate_or_last or (code < 32 and code not in (9, 10, 13))
 
@@ -102,7 +109,7 @@ class Cleaner:
         text = text or ""
         if not _SUSPICIOUS.search(text):  # nearly all: three times as fast
             return " ".join(text.split())
-        while (shorter := _CHAT_TOKENS.sub("", text.replace(TAKEN_OUT, ""))) != text:
+        while (shorter := CONTROL_TOKENS.sub("", text.replace(TAKEN_OUT, ""))) != text:
             self.sanitised, text = True, shorter  # what is left may form a token again
         return " ".join(text.split())
 

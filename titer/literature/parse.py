@@ -21,7 +21,7 @@ SYNTHETIC_MARK = "synthetic sample record"
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 
-_ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>[0-9]{1,9}))?$")
+_ARXIV_ID = re.compile(r"abs/(?P<id>.+?)(?:v(?P<version>\d{1,9}))?$")
 _RETRACTED_TITLE = re.compile(r"\[?retracted(?: article)?:", re.IGNORECASE)
 _WITHDRAWN_TITLE = re.compile(r"\[?(?:withdrawn|removed):", re.IGNORECASE)
 _WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
@@ -136,7 +136,7 @@ def _pmid(holder: Any) -> tuple[str, int]:
     element = None if holder is None else holder.find("PMID")
     if element is None:
         return "", 1
-    pmid, version = (element.text or "").strip(), fields.whole_number(element.get("Version"))
+    pmid, version = (element.text or "").strip(), fields.whole_number(element.get("Version", ""))
     known = fields.whole_number(pmid) is not None
     return pmid if known else "", 1 if version is None else version
 

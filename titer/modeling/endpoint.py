@@ -4,7 +4,6 @@ Invariant: the key goes to the configured address only and into no log, error or
 that is no chat completion is asked for again and never returned.
 """
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from titer import addresses
+from titer import addresses, files
 from titer.errors import RateLimited, SourceError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -150,7 +149,7 @@ def _content(body: bytes) -> str:
         _Unusable: the body is none.
     """
     try:
-        message: dict[str, Any] = json.loads(body)["choices"][0]["message"]
+        message: dict[str, Any] = files.parse_json(body)["choices"][0]["message"]
         content = message["content"]
     except (ValueError, LookupError, TypeError):
         raise _Unusable("the answer is no chat completion") from None

@@ -181,13 +181,17 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
     Raises:
         NotFound: there is no safetensors adapter in the folder.
+        LoadError: a file that only has the name of one.
         BaseMismatch: its shapes do not fit the model.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     check_adapter_folder(folder)
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
+    except SafetensorError as error:
+        raise LoadError(f"{folder}: not readable as safetensors: {first_line(error)}") from None
     except (RuntimeError, ValueError) as error:
         raise BaseMismatch(f"{folder}: made for another base: {first_line(error)}") from None
 

@@ -13,7 +13,10 @@ from titer.config import Device, Dtype
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import make_readable
 
-OWN = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
+OWN = (
+    ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz",
+    ".h5", ".msgpack", ".gguf", ".index.json",
+)  # fmt: skip
 """Endings of weights and their index: the merged model brings its own, and no pickle is copied."""
 REWRITTEN = ("config.json", "generation_config.json")
 

@@ -4,6 +4,7 @@ Invariant: the same texts and settings give the same bytes on the same machine.
 """
 
 import csv
+import io
 import math
 import random
 import time
@@ -48,12 +49,18 @@ def read_material(folder: Path) -> Material:
     import yaml
 
     try:
-        prose = (folder / "prose.txt").read_text(encoding="utf-8")
-        with (folder / "everyday.csv").open(encoding="utf-8", newline="") as file:
-            facts = list(csv.DictReader(file))
-        wordings = yaml.safe_load((folder / "wordings.yaml").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FormatError(f"{error.filename}: pretraining text is missing") from None
+        prose = files.read_text(folder / "prose.txt")
+        table = files.read_text(folder / "everyday.csv")
+        facts = list(csv.DictReader(io.StringIO(table, newline="")))
+        wordings = yaml.safe_load(files.read_text(folder / "wordings.yaml"))
+    except FormatError as error:
+        raise FormatError(f"{error}: pretraining text is missing or damaged") from None
+    except (csv.Error, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FormatError(f"{folder}: pretraining text that cannot be read: {error}") from None
+    if facts and not {"relation", "subject", "object"} <= facts[0].keys():
+        raise FormatError(f"{folder}/everyday.csv:1: expected relation, subject and object")
+    if not isinstance(wordings, dict):
+        raise FormatError(f"{folder}/wordings.yaml:1: expected a mapping of relations")
     unknown = sorted({fact["relation"] for fact in facts} - set(wordings))
     if unknown:
         raise FormatError(f"{folder}/wordings.yaml: no wordings for {', '.join(unknown)}")

@@ -44,12 +44,22 @@ def _outputs(root: Path, version: Version, folder: Path) -> Outputs:
     )
 
 
-def _input(folder: Path, name: str) -> ArmInput:
-    rows = files.read_json(folder / "answers.json")
+def read_answers(path: Path) -> list[Answer]:
+    """The answers of an evaluation.
+
+    Raises:
+        FormatError: another file.
+    """
     try:
-        answers = [Answer.from_json(row) for row in rows]
-    except TypeError as error:
-        raise FormatError(f"{name}/answers.json: not a list of answers ({error})") from None
+        return [Answer.from_json(row) for row in files.read_json(path)]
+    except (TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{path.parent.name}/answers.json: not a list of answers ({error})"
+        ) from None
+
+
+def _input(folder: Path, name: str) -> ArmInput:
+    answers = read_answers(folder / "answers.json")
     return ArmInput(
         name=name,
         answers=answers,

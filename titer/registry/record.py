@@ -3,7 +3,6 @@
 Invariant: read from the results of the commit that is tagged, never typed in; no time is in it.
 """
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,14 +72,18 @@ def from_text(text: str, where: str) -> Record:
         DataError: another program wrote the tag, or a later Titer.
     """
     try:
-        values = json.loads(text)
+        values = files.parse_json(text)
         version = values["schema_version"]
         if version != SCHEMA_VERSION:
             raise DataError(
                 f"{where}: its record has schema version {version}, this Titer reads "
                 f"{SCHEMA_VERSION}. Install the Titer that registered it"
             )
-        return Record(**values)
+        found = Record(**values)
+        if not isinstance(found.base, dict) or not isinstance(found.metrics, dict):
+            raise TypeError("base and metrics are objects")
+        _ = [found.base[key] for key in BASE_KEYS]
+        return found
     except (ValueError, TypeError, KeyError):
         raise DataError(
             f"{where}: its tag holds no record of `titer model register`. Delete the tag, or "

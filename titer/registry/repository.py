@@ -51,13 +51,14 @@ def check_artifact(root: Path, domain: str, arm: str, path: str) -> None:
 
     try:
         found = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise FormatError(f"dvc.yaml: cannot be read ({text})") from None
-    listed = (found or {}).get("artifacts") or {}
+    found = found if isinstance(found, dict) else {}
+    listed = found["artifacts"] if isinstance(found.get("artifacts"), dict) else {}
     of_any_domain = f"${{domain}}-{arm}"
-    given = [listed.get(name) or {} for name in (f"{domain}-{arm}", of_any_domain)]
-    if path not in [one.get("path") for one in given]:
+    given = [listed.get(name) for name in (f"{domain}-{arm}", of_any_domain)]
+    if path not in [one.get("path") for one in given if isinstance(one, dict)]:
         raise DataError(
             f"dvc.yaml: `artifacts:` has no {domain}-{arm} with path {path}. Add and commit: "
             f'"{of_any_domain}": {{path: {path}, type: model}}'

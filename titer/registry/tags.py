@@ -4,7 +4,6 @@ Invariant: history is only added to. Activations are ordered by the counter in t
 two of them may bear the same second.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -145,7 +144,7 @@ def _activation(event: Any) -> Activation:
             f"{ref}: the version that it activates has no tag here. Run: git fetch --tags"
         ) from None
     try:
-        said = json.loads(event["message"])
+        said = files.parse_json(event["message"])
         action, forced, verdict, reason = (
             said[key] for key in ("action", "forced", "verdict", "reason")
         )

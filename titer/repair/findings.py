@@ -4,11 +4,10 @@ Invariant: looking changes nothing; what a repair takes away that could be wante
 """
 
 import fcntl
-import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,11 @@ MADE_HERE = ("results", "reports", "models", "data/papers", ".cache", ".checkpoi
 """Folders that only Titer writes, each file first under a temporary name."""
 TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 """As `titer.files` names a file that is not whole yet."""
+DEEPEST = 100
+"""Levels of nesting in dvc.lock."""
+LONGEST_NAME = 255
+"""Of a file, on every system that is in use."""
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 OF_DVC = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 """As DVC names an object of its cache that is not whole yet."""
 
@@ -83,7 +87,7 @@ def empty_locks(root: Path) -> Iterator[Finding]:
 
 def _is_object(path: Path) -> bool:
     try:
-        return isinstance(json.loads(path.read_bytes()), dict)
+        return isinstance(files.parse_json(path.read_bytes()), dict)
     except ValueError:
         return False
 
@@ -145,8 +149,10 @@ def unreadable(content: bytes) -> str | None:
     if not content.strip(b"\0 \n"):
         return "empty"
     try:
+        if _is_deep(yaml.parse(content, _loader())):
+            return "nested deeper than any dvc.lock"
         value = _parsed(content)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return "no YAML"
     if not isinstance(value, dict) or "schema" not in value:
         return "without its schema"
@@ -160,21 +166,43 @@ def stages(root: Path) -> dict[str, Any]:
     """The stages of dvc.lock; none where it is absent or damaged, which is a finding of its own."""
     path = root / LOCK
     content = path.read_bytes() if path.is_file() else b""
-    found: dict[str, Any] = {} if unreadable(content) else _parsed(content).get("stages", {})
+    found: dict[str, Any] = {} if unreadable(content) else _parsed(content).get("stages") or {}
     return found
 
 
 def _parsed(content: bytes) -> Any:
-    return yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(content, _loader())
+
+
+def _loader() -> Any:
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _is_deep(events: Iterable[Any]) -> bool:
+    """Whether to compose a YAML text would end the process: libyaml only reads events in a loop."""
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def _is_stage(body: Any) -> bool:
-    entries = [*(body.get("deps") or []), *(body.get("outs") or [])] if _is_run(body) else [None]
-    return all(isinstance(entry, dict) and "path" in entry for entry in entries)
+    if not isinstance(body, dict) or "cmd" not in body:
+        return False
+    lists = [body.get(key) or [] for key in ("deps", "outs")]
+    return all(isinstance(one, list) and all(map(_is_entry, one)) for one in lists)
 
 
-def _is_run(body: Any) -> bool:
-    return isinstance(body, dict) and "cmd" in body
+def _is_entry(entry: Any) -> bool:
+    """A path, and its hash where there is one, which names a file of the cache and no other."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        return False
+    md5 = entry.get("md5", "")
+    is_hash = isinstance(md5, str) and (not md5 or MD5.fullmatch(md5) is not None)
+    return is_hash and max(map(len, entry["path"].split("/"))) <= LONGEST_NAME
 
 
 def half_written(root: Path) -> Iterator[Finding]:

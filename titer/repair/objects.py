@@ -85,17 +85,22 @@ def owners(stages: Mapping[str, Any], cache: Path, root: Path) -> dict[str, Owne
     """
     found: dict[str, Owner] = {}
     for stage, body in stages.items():
-        for out in body.get("outs", []):
+        for out in body.get("outs") or []:
             md5, path = out.get("md5", ""), out["path"]
             found.setdefault(md5, Owner(stage, path))
             within = {entry["md5"]: entry["relpath"] for entry in entries(cache, md5)}
-            for part, name in (within or _as_it_stands(root / path)).items():
+            for part, name in (within or _as_it_stands(root / path, root)).items():
                 found.setdefault(part, Owner(stage, f"{path}/{name}"))
     return found
 
 
-def _as_it_stands(folder: Path) -> dict[str, str]:
-    """md5 -> relative path of the files below a folder; none of a file's."""
+def _as_it_stands(folder: Path, root: Path) -> dict[str, str]:
+    """md5 -> relative path of the files below a folder; none of a file's, or outside the project's.
+
+    A path in dvc.lock such as `/` would have the whole machine hashed.
+    """
+    if root.resolve() not in folder.resolve().parents:
+        return {}
     below = [path for path in folder.rglob("*") if path.is_file()]
     return {md5_file(path): path.relative_to(folder).as_posix() for path in below}
 
@@ -156,7 +161,7 @@ def check_outs(
     made = [
         (stage, out["path"], name, md5)
         for stage, body in stages.items()
-        for out in body.get("outs", [])
+        for out in body.get("outs") or []
         if out["path"] in chosen
         for name, md5 in _files(cache, out["path"], out.get("md5", ""))
     ]

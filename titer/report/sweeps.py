@@ -5,6 +5,7 @@ Invariant: read from the folder that Hydra wrote, in the order of the jobs; noth
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from titer import files
-from titer.errors import DataError
+from titer.errors import DataError, FormatError
 from titer.report import drawing
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def read(folder: Path) -> list[Trial]:
 
     Raises:
         DataError: no job has begun there.
+        FormatError: what a job left is damaged.
     """
-    places = [path for path in folder.glob("*") if path.name.isdigit()]
+    places = [path for path in folder.glob("*") if path.name.isdecimal()]
     found = [_trial(path) for path in sorted(places, key=lambda path: int(path.name))]
     trials = [trial for trial in found if trial is not None]
     if not trials:
@@ -61,13 +63,30 @@ def _trial(folder: Path) -> Trial | None:
     state = "unfinished"
     for name, word in (("error.json", "failed"), ("result.json", "finished")):
         if (folder / name).exists():
-            row, state = files.read_json(folder / name), word
+            row, state = files.read_json_object(folder / name), word
     if not row and not (folder / HYDRA).exists():
         return None
-    written = row.get("overrides") or yaml.safe_load((folder / HYDRA).read_text(encoding="utf-8"))
-    overrides = tuple(str(item) for item in written)
-    return Trial(int(folder.name), _settings(overrides), overrides, row.get("objective"),
+    written = row.get("overrides") or _recorded(folder / HYDRA)
+    objective = row.get("objective")
+    is_number = isinstance(objective, int | float) and abs(objective) <= sys.float_info.max
+    if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
+        raise FormatError(f"{folder}: overrides are no list of texts. Remove the job's folder")
+    if objective is not None and not is_number:
+        raise FormatError(
+            f"{folder}: the objective is a {type(objective).__name__} that is no number of the "
+            "usual size. Remove the job's folder, or run the sweep again"
+        )
+    overrides = tuple(written)
+    return Trial(int(folder.name), _settings(overrides), overrides, objective,
                  row.get("stage"), state)  # fmt: skip
+
+
+def _recorded(path: Path) -> Any:
+    """What Hydra wrote when the job began."""
+    try:
+        return yaml.safe_load(files.read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path}:1: not YAML: {error}") from None
 
 
 def _settings(overrides: Sequence[str]) -> dict[str, str]:

@@ -165,7 +165,10 @@ def read(root: Path, name: str) -> Experiment:
     try:
         found = Experiment(**value)
         utc(found.started_at)
-        utc(found.ended_at or found.started_at)
+        utc(found.started_at if found.ended_at is None else found.ended_at)
+        texts = (found.name, found.domain, found.a, found.b, found.salt)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("name, domain, a, b and salt are texts")
     except (TypeError, AttributeError, DataError) as error:
         raise FormatError(f"{target}: not a plan of `titer ab`: {error}") from None
     if found.name != name:

@@ -96,8 +96,14 @@ def _key(row: dict[str, Any]) -> Key:
     key = Key(**{**row, "domains": tuple(row["domains"])})
     if len(bytes.fromhex(key.sha256)) != 32:
         raise ValueError("sha256")
-    if key.expires is not None and datetime.datetime.fromisoformat(key.expires).tzinfo is None:
-        raise ValueError("expires without a time zone")
+    if not all(isinstance(one, str) for one in (key.id, key.owner, *key.domains)):
+        raise ValueError("id, owner and domains are texts")
+    if not isinstance(row["domains"], list) or not isinstance(key.admin, bool):
+        raise ValueError("domains is a list, admin is true or false")
+    for end in (key.expires, key.revoked):
+        # without its zone it could not be compared with now
+        if end is not None and datetime.datetime.fromisoformat(end).tzinfo is None:
+            raise ValueError(f"{end} has no time zone")
     return key
 
 

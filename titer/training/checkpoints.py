@@ -7,9 +7,10 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 
 from titer import files
-from titer.errors import FormatError, TooLittleDisk
+from titer.errors import FormatError, LoadError, TooLittleDisk
 
 STATE = "trainer_state.json"
 """Written by transformers when all else of a checkpoint is."""
@@ -55,6 +56,27 @@ def needing_room(folder: Path) -> Iterator[None]:
             f"{folder}: the disk filled while weights were written. Free some space (dvc gc -w "
             "removes cached results of other settings) and run the same command to go on from the "
             "last checkpoint"
+        ) from None
+
+
+@contextlib.contextmanager
+def resuming(checkpoint: Path | None) -> Iterator[None]:
+    """Turn a checkpoint that torch refuses to read into one line.
+
+    torch reads tensors and plain values only, so a pickle that would run code is refused here too.
+
+    Raises:
+        LoadError: names the folder to remove.
+    """
+    try:
+        yield
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        is_cut = isinstance(error, RuntimeError) and "PytorchStreamReader" in str(error)
+        if checkpoint is None or (isinstance(error, RuntimeError) and not is_cut):
+            raise
+        raise LoadError(
+            f"{checkpoint}: a file in it is damaged, or no checkpoint of torch. Remove the folder "
+            "and run the same command to go on from the one before"
         ) from None
 
 

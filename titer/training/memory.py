@@ -8,6 +8,7 @@ process takes whose allocator gives freed memory back; glibc's keeps it in piece
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,44 +67,50 @@ def read_shape(folder: Path) -> Shape:
     path = folder / "config.json"
     if not path.is_file():
         raise LoadError(f"{folder}: no config.json; this is not a model folder")
-    try:
-        return shape_of(files.read_json_object(path))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise LoadError(f"{path}: its sizes cannot be read ({error!r})") from None
+    return shape_of(files.read_json_object(path))
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:
     """The shape that a configuration describes.
 
     Raises:
-        LoadError: the architecture is none of those whose memory is known.
+        LoadError: the architecture is none of those whose memory is known, or a size is absent.
     """
     kind = str(config.get("model_type"))
+    size = partial(_size, config)
     if kind == "gpt2":
-        width = config["n_embd"]
+        width = size("n_embd")
         return Shape(
-            family="gpt2", hidden=width, intermediate=config.get("n_inner") or 4 * width,
-            n_layers=config["n_layer"], query_width=width, kv_width=width,
-            vocab=config["vocab_size"], is_tied=bool(config.get("tie_word_embeddings", True)),
-            n_positions=config["n_positions"],
+            family="gpt2", hidden=width, intermediate=size("n_inner", 4 * width),
+            n_layers=size("n_layer"), query_width=width, kv_width=width,
+            vocab=size("vocab_size"), is_tied=bool(config.get("tie_word_embeddings", True)),
+            n_positions=size("n_positions"),
         )  # fmt: skip
     if kind not in ("llama", "mistral", "qwen2", "qwen3"):
         raise LoadError(
             f"model type {kind!r}: its memory is not known. It is of the GPT-2, Llama, Mistral, "
             "Qwen2 and Qwen3 families"
         )
-    heads = config["num_attention_heads"]
-    width = config.get("head_dim") or config["hidden_size"] // heads
+    heads, hidden = size("num_attention_heads"), size("hidden_size")
+    width = size("head_dim", hidden // heads)
     return Shape(
         family="qwen3" if kind == "qwen3" else "llama",
-        hidden=config["hidden_size"],
-        intermediate=config["intermediate_size"],
-        n_layers=config["num_hidden_layers"],
+        hidden=hidden,
+        intermediate=size("intermediate_size"),
+        n_layers=size("num_hidden_layers"),
         query_width=heads * width,
-        kv_width=(config.get("num_key_value_heads") or heads) * width,
-        vocab=config["vocab_size"],
+        kv_width=size("num_key_value_heads", heads) * width,
+        vocab=size("vocab_size"),
         is_tied=bool(config.get("tie_word_embeddings", False)),
     )
+
+
+def _size(config: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    """A size that the configuration states; the default where it states none."""
+    value = config.get(key) or default
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise LoadError(f"config.json: {key} is {value!r}, expected a number of at least 1")
+    return value
 
 
 def linear_layers(shape: Shape) -> dict[str, tuple[int, int]]:

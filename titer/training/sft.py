@@ -31,7 +31,7 @@ from titer.training import (
     spread,
 )
 from titer.training.callbacks import SaveOnSignal, StageProgress, StopEarly, trackers
-from titer.training.checkpoints import last_checkpoint, needing_room
+from titer.training.checkpoints import last_checkpoint, needing_room, resuming
 from titer.training.checks import require
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def train(
     if last is not None:
         logger.info("resuming after step %s", last.name.rpartition("-")[2])
     attending = attention.per_document(model) if packed else contextlib.nullcontext()
-    with stop.listening(), attending, needing_room(checkpoints):
+    with stop.listening(), attending, needing_room(checkpoints), resuming(last):
         first = first_step.probe(trainer, expected=report.n_trained)
         logger.info("first row: loss %.3f, gradient norm %.3g", first["loss"], first["norm"])
         trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -69,4 +69,8 @@ def _text(element: Any) -> str:
 
 def _level(element: Any) -> int:
     number = (element.get("rend") or "").removeprefix("h")
-    return (int(number) if number.isdecimal() else 2) if element.tag == "head" else 0
+    return (
+        (int(number) if number.isdecimal() and len(number) == 1 else 2)
+        if element.tag == "head"
+        else 0
+    )

@@ -65,7 +65,11 @@ def _level(paragraph: Any) -> int:
     if style == "Title":
         return 1
     number = style.removeprefix("Heading ")
-    return int(number) if style.startswith("Heading ") and number.isdecimal() else 0
+    return (
+        int(number)
+        if style.startswith("Heading ") and number.isdecimal() and len(number) == 1
+        else 0
+    )
 
 
 def _styled(document: Any, name: str) -> str:

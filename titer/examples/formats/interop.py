@@ -77,7 +77,7 @@ def described(folder: Path) -> dict[Path, Description]:
     found: dict[Path, Description] = {}
     for info in sorted(folder.rglob(DATASET_INFO)):
         for name, entry in _entries(info).items():
-            if not isinstance(entry, dict) or not (info.parent / _file_name(entry)).is_file():
+            if not isinstance(entry, dict) or not _is_file(info.parent / _file_name(entry)):
                 continue
             one = _llama_factory(info, name, entry)
             found[one.path.resolve()] = one
@@ -112,6 +112,13 @@ def _entries(info: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not content:
         raise FormatError(f"{info}:1: no data sets. Allowed: an object of names and descriptions")
     return content
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than any file's
+        return False
 
 
 def _file_name(entry: Mapping[str, Any]) -> str:
@@ -162,11 +169,13 @@ def _axolotl_entries(path: Path) -> list[dict[str, Any]]:
 def _axolotl(config: Path, name: str, entry: Mapping[str, Any]) -> Description:
     at = f"{config}:1: {name}"
     given = entry.get("data_files") or entry.get("path")
-    path = config.parent / str(given[0] if isinstance(given, list) else given)
-    if isinstance(given, list) and len(given) > 1:
+    if isinstance(given, list) and len(given) != 1:
         raise FormatError(f"{at}: {len(given)} data_files. Allowed: one")
-    if not path.is_file():
-        raise FormatError(f"{at}: no file {path}. Allowed: a file; hubs are not asked")
+    path = config.parent / str(given[0] if isinstance(given, list) else given)
+    if not _is_file(path):
+        raise FormatError(
+            f"{at[:200]}: no file {str(path)[:200]}. Allowed: a file; hubs are not asked"
+        )
     kind = entry.get("type")
     if isinstance(kind, dict):
         read = {key: kind[key] for key in AXOLOTL_FIELDS.values() if key in kind}

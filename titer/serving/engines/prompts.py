@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from titer import files
-from titer.errors import BaseMismatch, ConfigError
+from titer.errors import BaseMismatch, ConfigError, LoadError
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import context_length
 from titer.serving.engine import Ask, Servable
@@ -100,8 +100,10 @@ def end_ids(folder: Path, tokenizer: Any) -> set[int]:
     settings = folder / "generation_config.json"
     file = settings if settings.is_file() else folder / "config.json"
     found = files.read_json_object(file).get("eos_token_id")
-    more = found if isinstance(found, list) else [found]
-    return {tokenizer.eos_token_id, *(one for one in more if one is not None)}
+    more = [one for one in (found if isinstance(found, list) else [found]) if one is not None]
+    if not all(isinstance(one, int) for one in more):
+        raise LoadError(f"{file}: eos_token_id is {found!r}, expected an id or a list of ids")
+    return {tokenizer.eos_token_id, *more}
 
 
 class Prompts:

@@ -4,13 +4,12 @@ Invariant: the key goes to the configured address only and into no log, error or
 before the server said that it is done is an error and never an answer.
 """
 
-import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from titer import addresses
+from titer import addresses, files
 from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
 
 CONNECT_S = 5.0
@@ -119,7 +118,7 @@ class Remote:
         if field not in ("data", "error") or data.strip() == "[DONE]":
             return None
         try:
-            event = json.loads(data)
+            event = files.parse_json(data)
         except ValueError:
             event = None
         if not isinstance(event, dict) or field == "error" or "error" in event:
