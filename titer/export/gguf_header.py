@@ -4,6 +4,7 @@ Invariant: whatever in a configuration would change an answer is either written 
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -114,7 +115,7 @@ def _number(folder: Path, config: Mapping[str, Any], key: str, default: int | No
 def _real(folder: Path, key: str, value: object) -> float:
     """A positive number of the configuration."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
+    if not is_number or not 0 < value <= sys.float_info.max:  # type: ignore[operator]
         raise LoadError(f"{folder}/config.json: {key} is {value!r}, expected a number above 0")
     return float(value)  # type: ignore[arg-type]
 
