@@ -61,7 +61,9 @@ def read_dvc_lock(data: bytes) -> object:
         raise DataError(why)
     import yaml
 
-    stages = yaml.safe_load(data).get("stages") or {}
+    # as titer doctor reads it: libyaml takes tabs that the other loader refuses
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    stages = yaml.load(data, loader).get("stages") or {}
     cache = folder() / "no cache"
     return objects.owners(stages, cache, cache), objects.check_outs(
         cache, cache, stages, ["out"], lambda wanted: wanted

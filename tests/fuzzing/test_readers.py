@@ -53,8 +53,10 @@ BROKE = {
     "model_config": [
         b"[]", b"{}", DEEP, changed_json(LLAMA, num_attention_heads=0),
         changed_json(LLAMA, hidden_size="64"), changed_json(LLAMA, rope_parameters=5),
-        changed_json(LLAMA, rms_norm_eps=None), changed_json(LLAMA, rope_scaling=[1]),
+        changed_json(LLAMA, rms_norm_eps=None),
+        changed_json(LLAMA, rms_norm_eps=10**400), changed_json(LLAMA, rope_scaling=[1]),
     ],
+    "oai": [b'<OAI-PMH xmlns="ht{}://www"/>', b'<a xmlns="}"/>', b"<a/>"],
     "packed_rows": [b"a", gzip.compress(b"{}")[:-9], gzip.compress(bytes(99))[:15] + b"\xff" * 9],
     "plan": [
         changed_json(project_files.PLAN, domain=[]), changed_json(project_files.PLAN, salt=5),

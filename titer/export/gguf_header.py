@@ -37,6 +37,8 @@ ROPE_DEFAULTS = {"beta_fast": 32, "beta_slow": 1, "partial_rotary_factor": 1.0}
 """What other keys must be, because llama.cpp assumes it."""
 
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Of a number in a GGUF file."""
 ROPE_NUMBERS: dict[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
@@ -114,7 +116,7 @@ def _number(folder: Path, config: Mapping[str, Any], key: str, default: int | No
 def _real(folder: Path, key: str, value: object) -> float:
     """A positive number of the configuration."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
+    if not is_number or not 0 < value <= LARGEST:  # type: ignore[operator]
         raise LoadError(f"{folder}/config.json: {key} is {value!r}, expected a number above 0")
     return float(value)  # type: ignore[arg-type]
 
@@ -153,6 +155,8 @@ def _rope(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         )
     for key in ("rope_theta", *ROPE_NUMBERS[kind]):
         _real(folder, f"{key} of its rotation", rope.get(key))
+    if kind == "llama3" and rope["low_freq_factor"] >= rope["high_freq_factor"]:
+        raise LoadError(f"{folder}/config.json: low_freq_factor is not below high_freq_factor")
     return rope
 
 

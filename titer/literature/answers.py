@@ -37,7 +37,8 @@ def root_of(body: bytes, tag: str) -> Any:
     if error is not None:
         raise Unusable(f"ERROR: {' '.join(error.split())[:160]}")
     if root.tag != tag:
-        seen, wanted = (etree.QName(name).localname for name in (root.tag, tag))
+        # a namespace with braces in it is none to etree.QName
+        seen, wanted = (name.rpartition("}")[2] for name in (root.tag, tag))
         raise Unusable(f"<{seen}> instead of <{wanted}>")
     return root
 

@@ -206,7 +206,7 @@ def _root(body: bytes) -> Any:
             "malformed" if whole else "cut or not XML", last_resort=last_resort
         ) from None
     if root.tag != f"{ATOM}feed":
-        raise Unusable(f"<{etree.QName(root).localname}> instead of <feed>")
+        raise Unusable(f"<{root.tag.rpartition('}')[2]}> instead of <feed>")
     return root
 
 

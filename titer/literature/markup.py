@@ -126,7 +126,7 @@ def _child_text(child: Any) -> str:
         return html.unescape(child.text or "")
     if not isinstance(child.tag, str):  # a comment or a processing instruction
         return ""
-    name = etree.QName(child).localname
+    name = child.tag.rpartition("}")[2]
     if name == "math":
         return _math(child)
     text = "".join(_pieces(child))
@@ -140,7 +140,7 @@ def _math(element: Any) -> str:
     """MathML on one line: layout white space dropped, scripts and fractions written out."""
     if not isinstance(element.tag, str):
         return ""
-    name = etree.QName(element).localname
+    name = element.tag.rpartition("}")[2]
     if name.startswith("annotation"):
         return ""
     parts = [_math(child) for child in element]
