@@ -24,6 +24,12 @@ ARCHITECTURES = {
 }
 """Class in transformers -> architecture of llama.cpp."""
 
+SIZES = (
+    "num_hidden_layers", "max_position_embeddings", "hidden_size", "intermediate_size",
+    "num_attention_heads", "rms_norm_eps", "vocab_size",
+)  # fmt: skip
+"""Keys of config.json that every header needs."""
+
 ROPE_KEYS = frozenset(
     {
         "rope_type", "rope_theta", "factor", "original_max_position_embeddings", "attention_factor",
@@ -32,6 +38,15 @@ ROPE_KEYS = frozenset(
     }
 )  # fmt: skip
 """Of a rotation, what is written or without effect."""
+ROPE_NEEDED = {
+    "default": (),
+    "linear": ("factor",),
+    "yarn": ("factor", "original_max_position_embeddings"),
+    "llama3": (
+        "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",
+    ),
+}  # fmt: skip
+"""rope_type -> what its rotation is made from, besides rope_theta."""
 ROPE_DEFAULTS = {"beta_fast": 32, "beta_slow": 1, "partial_rotary_factor": 1.0}
 """What other keys must be, because llama.cpp assumes it."""
 
@@ -61,14 +76,17 @@ def read(folder: Path) -> Header:
     """The header of a model folder.
 
     Raises:
-        LoadError: an architecture, activation or rotation that Titer does not write.
+        FormatError: config.json is no JSON object.
+        LoadError: an architecture, activation or rotation that Titer does not write, or a size
+            that config.json does not give.
     """
-    config = files.read_json(folder / "config.json")
-    name = (config.get("architectures") or ["none"])[0]
+    config = files.read_json_object(folder / "config.json")
+    named = config.get("architectures")
+    name = str(named[0]) if isinstance(named, list) and named else "none"
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise LoadError(f"{folder}: GGUF is written for {known}, not for {name}. {CHECKOUT}")
-    _check(folder, config)
+    _check_values(folder, config)
     n_heads = config["num_attention_heads"]
     context, window = config["max_position_embeddings"], _window(config)
     return Header(
@@ -87,7 +105,10 @@ def read(folder: Path) -> Header:
     )
 
 
-def _check(folder: Path, config: Mapping[str, Any]) -> None:
+def _check_values(folder: Path, config: Mapping[str, Any]) -> None:
+    absent = [key for key in SIZES if not isinstance(config.get(key), int | float)]
+    if absent:
+        raise LoadError(f"{folder / 'config.json'}: no {', '.join(absent)}. {CHECKOUT}")
     if config.get("hidden_act") != "silu":
         raise LoadError(
             f"{folder}: hidden_act is {config.get('hidden_act')}; llama.cpp has silu here. "
@@ -105,8 +126,11 @@ def _rope(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     older = {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
     rope = dict(config.get("rope_parameters") or older)
     kind = rope.setdefault("rope_type", rope.pop("type", "default"))
-    if kind not in {"default", "linear", "yarn", "llama3"}:
+    if kind not in ROPE_NEEDED:
         raise LoadError(f"{folder}: rope_type is {kind}, which Titer does not write. {CHECKOUT}")
+    absent = [key for key in ("rope_theta", *ROPE_NEEDED[kind]) if key not in rope]
+    if absent:
+        raise LoadError(f"{folder}: its {kind} rotation has no {', '.join(absent)}. {CHECKOUT}")
     other = sorted(k for k in rope.keys() - ROPE_KEYS if rope[k] != ROPE_DEFAULTS.get(k))
     if other:
         raise LoadError(

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from titer import files
-from titer.errors import DataError
+from titer.errors import DataError, FormatError
 from titer.export.source import Source
 from titer.modeling.merging import copy_companions
 
@@ -34,9 +34,17 @@ def check(source: Source, card: Path) -> None:
 
 
 def front_matter(card: Path) -> dict[str, Any]:
-    """The YAML between the first two lines of dashes, empty where there is none."""
-    parts = card.read_text(encoding="utf-8").split("---\n")
-    found = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else None
+    """The YAML between the first two lines of dashes, empty where there is none.
+
+    Raises:
+        FormatError: it is no YAML.
+    """
+    parts = files.read_text(card).split("---\n")
+    try:
+        found = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else None
+    except (yaml.YAMLError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise FormatError(f"{card}:1: its front matter is no YAML ({text})") from None
     return found if isinstance(found, dict) else {}
 
 
@@ -66,4 +74,4 @@ def write(
         known = {"base_model_name_or_path": repository, "revision": revision}
         files.write_json(out / ADAPTER_CONFIG, config | known)
     files.write_text(out / "LICENSE", licence)
-    files.write_text(out / CARD, card.read_text(encoding="utf-8"))
+    files.write_text(out / CARD, files.read_text(card))

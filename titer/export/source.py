@@ -103,8 +103,9 @@ def licence_text(folder: Path) -> str:
 
     Raises:
         DataError: there is none.
+        FormatError: it is no UTF-8.
     """
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name.lower().startswith(("license", "licence")):
-            return path.read_text(encoding="utf-8")
+            return files.read_text(path)
     raise DataError(f"{folder}: no LICENSE file, and no export goes without one. Put it there")

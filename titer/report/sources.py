@@ -1,6 +1,7 @@
 """What score reads: results, training records and papers, as evaluation and report take them."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,12 +95,11 @@ def _training(arm: str, paths: dict[str, Path]) -> dict[str, Any]:
 
 
 def _loss(path: Path) -> list[dict[str, float]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            return [{key: float(value) for key, value in row.items()} for row in reader]
-        except (TypeError, ValueError) as error:
-            raise FormatError(f"{path}:{reader.line_num}: {error}") from None
+    reader = csv.DictReader(io.StringIO(files.read_text(path), newline=""))
+    try:
+        return [{key: float(value) for key, value in row.items()} for row in reader]
+    except (TypeError, ValueError, csv.Error) as error:
+        raise FormatError(f"{path}:{reader.line_num}: {error}") from None
 
 
 def context(

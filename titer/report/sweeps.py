@@ -64,10 +64,18 @@ def _trial(folder: Path) -> Trial | None:
             row, state = files.read_json(folder / name), word
     if not row and not (folder / HYDRA).exists():
         return None
-    written = row.get("overrides") or yaml.safe_load((folder / HYDRA).read_text(encoding="utf-8"))
-    overrides = tuple(str(item) for item in written)
+    overrides = tuple(str(item) for item in row.get("overrides") or _overrides(folder / HYDRA))
     return Trial(int(folder.name), _settings(overrides), overrides, row.get("objective"),
                  row.get("stage"), state)  # fmt: skip
+
+
+def _overrides(path: Path) -> list[Any]:
+    """What Hydra wrote of a job that ended without a result; none where it was killed at it."""
+    try:
+        found = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _settings(overrides: Sequence[str]) -> dict[str, str]:
