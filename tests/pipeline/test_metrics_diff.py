@@ -12,8 +12,7 @@ from tests.evaluation import made_up as m
 from tests.imports import ROOT
 from tests.pipeline.conftest import Clone, commit
 from titer import files
-from titer.evaluation import scoring
-from titer.evaluation.score_tables import MAX_ROWS
+from titer.evaluation import score_tables
 
 METRICS = "results/metrics.json"
 
@@ -36,7 +35,7 @@ def scored(qlora: m.Knows) -> dict[str, Any]:
         base=m.base_input(answers=[*answers("float32"), *answers("nf4")]),
         questions=asked,
     )
-    return scoring.metrics_rows(stats)
+    return score_tables.metrics_rows(stats)
 
 
 BEFORE = scored(m.gains)

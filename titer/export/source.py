@@ -14,8 +14,6 @@ from titer.errors import DataError, LoadError, NotFound
 from titer.modeling import loading
 from titer.modeling.weights import is_encoder_decoder
 
-ARMS = ("qlora", "full")
-
 
 @dataclass(frozen=True)
 class Source:
