@@ -44,7 +44,7 @@ ARMS = ("base", "qlora", "full")
 )  # fmt: skip
 def score(cfg: Any, at: Places) -> None:
     """Score, decide and report."""
-    from titer.evaluation import judge, scoring
+    from titer.evaluation import judge, score_tables
     from titer.examples import contamination
     from titer.report import outputs, verdicts
 
@@ -69,7 +69,7 @@ def score(cfg: Any, at: Places) -> None:
     for name, text in texts.items():
         files.write_text(getattr(at.writes, name), text)
     verdicts.log(stats)
-    failed = scoring.failed_gates(stats)
+    failed = score_tables.failed_gates(stats)
     if cfg.score.strict and failed:
         raise DataError(f"score.strict: {len(failed)} gates failed: {'; '.join(failed)}")
 

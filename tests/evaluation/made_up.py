@@ -7,8 +7,8 @@ from typing import Any
 
 from titer.config import PlanSettings
 from titer.evaluation import scoring
+from titer.evaluation.arms import ArmInput
 from titer.evaluation.items import Templates, closed_items, stated
-from titer.evaluation.scoring import ArmInput
 from titer.evaluation.seen import corpus
 from titer.plan import with_questions
 from titer.records import Answer, ClosedItem, Example, Fact, Question

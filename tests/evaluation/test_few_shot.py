@@ -9,7 +9,7 @@ from tests.evaluation import made_up as m
 from tests.evaluation.test_answering import EVAL, ROOT, SETTING, paths
 from titer import files
 from titer.errors import ConfigError
-from titer.evaluation import answering, arms, benchmark, few_shot, scoring
+from titer.evaluation import answering, arms, benchmark, few_shot, score_tables
 from titer.evaluation.items import word_key
 from titer.modeling import chat_template, loading
 from titer.records import ClosedItem
@@ -125,6 +125,9 @@ def test_the_shown_base_is_an_arm_of_its_own_and_moves_no_verdict():
 
 def test_the_shown_base_is_in_the_comparison_table_and_not_in_the_metrics():
     stats = m.run_score(m.tuned("qlora", m.gains), base=base_with_examples(m.BASE))
-    assert [row["model"] for row in scoring.comparison_table(stats)] == [*arms.ARMS, arms.FEW_SHOT]
-    assert set(scoring.metrics_rows(stats)) == {"base", "qlora", "qlora_vs_base", "gates"}
+    assert [row["model"] for row in score_tables.comparison_table(stats)] == [
+        *arms.ARMS,
+        arms.FEW_SHOT,
+    ]
+    assert set(score_tables.metrics_rows(stats)) == {"base", "qlora", "qlora_vs_base", "gates"}
     assert arms.FEW_SHOT not in m.run_score()["arms"]

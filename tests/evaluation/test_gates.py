@@ -6,7 +6,7 @@ import pytest
 
 from tests.evaluation import made_up as m
 from titer.errors import DataError
-from titer.evaluation import scoring
+from titer.evaluation import score_tables
 
 
 def test_a_gain_on_unseen_facts_without_a_dose_is_invalid():
@@ -28,7 +28,7 @@ def test_a_planted_leak_is_invalid():
     leaks = {"remaining": [{"item_id": "Q001", "example_id": "e1"}] * 2}
     stats = m.run_score(m.tuned("qlora", m.gains), contamination=leaks)
     assert m.failed(stats) == ["contamination"]
-    assert scoring.metrics_rows(stats)["gates"]["contaminated_items"] == 1
+    assert score_tables.metrics_rows(stats)["gates"]["contaminated_items"] == 1
     assert "2 leaks" in stats["comparisons"]["qlora"]["sentence"]
 
 
@@ -76,4 +76,6 @@ def test_facts_that_changed_after_the_benchmark_are_refused():
 
 def test_failed_gates_are_named_with_their_arm():
     stats = m.run_score(m.tuned("qlora", m.gains, tokenizer_sha256="x"))
-    assert scoring.failed_gates(stats) == ["qlora: tokenizer: the models differ in their tokenizer"]
+    assert score_tables.failed_gates(stats) == [
+        "qlora: tokenizer: the models differ in their tokenizer"
+    ]

@@ -84,7 +84,8 @@ import pytest
 from tests.evaluation import made_up as m
 from tests.evaluation.test_answering import EVAL, paths
 from titer import files
-from titer.evaluation import benchmark, metrics, scoring, studies
+from titer.evaluation import benchmark, metrics, studies
+from titer.evaluation.arms import ArmInput
 from titer.evaluation.items import stated
 from titer.records import Answer, Fact, Question
 
@@ -240,7 +241,7 @@ def test_a_model_that_learned_exchanged_answers_is_not_helped() -> None:
 
 
 def test_the_order_of_the_choices_moves_no_score() -> None:
-    def turned(arm: scoring.ArmInput) -> scoring.ArmInput:
+    def turned(arm: ArmInput) -> ArmInput:
         rows = []
         for row in arm.closed:
             if row["set"] != "text":

@@ -46,7 +46,10 @@ def test_facts_keep_their_order_and_split_their_lists(tmp_path):
         (f"{HEADER}\nF1,lupus,,marker\n", ":2: 4 cells, expected 12"),
         (f"{HEADER}\nF1,a,,r,x,,,,,,,hearsay\n", ":2: verified is 'hearsay', allowed: source"),
         (f"{HEADER}\nF1,a,,r,x,,,,,,,\nF1,b,,r,y,,,,,,,\n", ":3: id F1 stands already at"),
+        (f"{HEADER},answer\n", ":1: column answer stands there twice. Keep one"),
+        (f"{HEADER}\nF1,{'x' * 200_000},,r,x,,,,,,,\n", ":2: no CSV: field larger than"),
     ],
+    ids=["column", "empty", "answer", "cells", "verified", "id", "twice", "large"],
 )  # fmt: skip
 def test_malformed_facts_are_refused_with_their_line(tmp_path, body, message):
     path = write(tmp_path, "facts.csv", body)
@@ -85,6 +88,8 @@ def test_templates_are_read_by_relation(tmp_path):
         ("marker: {label: x}", "marker: no questions"),
         ("a: [", ":1: not YAML"),
         ("- 1", ":1: expected a mapping"),
+        ("marker: 5", "marker: a int, expected lists of wordings by kind"),
+        ("marker: {questions: 5}", "marker: questions is 5, expected a list of wordings"),
     ],
 )
 def test_malformed_templates_are_refused(tmp_path, text, message):
@@ -109,8 +114,20 @@ def test_four_fields_make_a_question_in_json_and_jsonl(tmp_path, name):
         (json.dumps(ROW) + "\n" + json.dumps(ROW), ":2: id Q011 stands already at"),
         (json.dumps([ROW, 7]), ": entry 2: a int, expected an object"),
         ("{", ":1: not JSON"),
+        (json.dumps(ROW | {"id": 7}), ":1: id is 7, expected a text"),
+        (json.dumps(ROW | {"reference_answer": []}) + "\n" + json.dumps({**ROW, "id": ["Q"]}),
+         ":2: id is ['Q'], expected a text"),
+        (json.dumps(ROW | {"key_points": "k1"}), ":1: key_points is 'k1', expected a list of obj"),
+        (json.dumps(ROW | {"sources": ["doi"]}), ":1: sources is ['doi'], expected a list of obj"),
+        (json.dumps(ROW | {"tags": [1]}), ":1: tags is [1], expected a list of texts"),
+        (json.dumps(ROW | {"key_points": [{"id": "k1"}]}),
+         ":1: key_points, entry 1: any_of is absent, expected a list of lists of phrases"),
+        (json.dumps(ROW | {"must_not": [{"any_of": [["x"]]}]}),
+         ":1: must_not, entry 1: id is absent, expected a text"),
+        (json.dumps(ROW | {"must_not": [{"id": "m", "any_of": [["x"]], "points": "2"}]}),
+         ":1: must_not, entry 1: points is '2', expected a number"),
     ],
-)
+)  # fmt: skip
 def test_malformed_questions_are_refused_with_their_place(tmp_path, text, message):
     path = write(tmp_path, "own.jsonl", text)
     with pytest.raises(FormatError) as error:
@@ -126,6 +143,17 @@ def test_general_items_need_an_index_as_gold(tmp_path):
     path = write(tmp_path, "general.jsonl", json.dumps(row | {"gold": 2}))
     with pytest.raises(FormatError, match=":1: gold is 2, expected an index of choices"):
         questions.load_general(path)
+    for odd, message in (({"gold": True}, "gold is True, expected an index"),
+                         ({"question": 7}, "question is 7, expected a text")):  # fmt: skip
+        path = write(tmp_path, "general.jsonl", json.dumps(row | odd))
+        with pytest.raises(FormatError, match=f":1: {message}"):
+            questions.load_general(path)
+
+
+def test_a_general_text_is_a_text(tmp_path):
+    path = write(tmp_path, "texts.jsonl", json.dumps({"id": "T1", "genre": "g", "text": ["a"]}))
+    with pytest.raises(FormatError, match=r":1: text is \['a'\], expected a text"):
+        questions.load_texts(path)
 
 
 # -- closed items

@@ -10,7 +10,7 @@ import yaml
 
 from tests.evaluation import domains
 from tests.evaluation import made_up as m
-from titer.evaluation import questions, safety, scoring
+from titer.evaluation import questions, safety, score_tables
 from titer.records import Question
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -197,7 +197,7 @@ def test_safety_moves_no_score_of_the_open_questions_and_no_verdict() -> None:
 
 
 def test_the_comparison_table_holds_each_rate_with_its_number() -> None:
-    table = scoring.comparison_table(run(["Take 10 mg daily.", "Once weekly.", "No idea."]))
+    table = score_tables.comparison_table(run(["Take 10 mg daily.", "Once weekly.", "No idea."]))
     (qlora,) = [line for line in table if line["model"] == "qlora"]
     assert (qlora["must_not_hits"], qlora["n_must_not_hits"]) == (pytest.approx(1 / 3), 3)
     assert table[0]["must_not_hits"] is None

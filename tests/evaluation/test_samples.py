@@ -306,10 +306,29 @@ def test_a_relation_without_wordings_is_refused() -> None:
         samples.sample_collection(placeholder_facts(5), {}, PROSE)
 
 
-def test_prose_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "prose.yaml").write_text("topics: {}\nverses: []\n")
-    with pytest.raises(FormatError, match=r"prose.yaml:1: missing or unknown keys: .*verses"):
+WHOLE = (AUTOIMMUNE.folder / "prose.yaml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"topics: {}\nverses: []\n", ":1: missing or unknown keys: .*verses"),
+        (WHOLE + b"headings: Humans\n", ":1: headings is a str, expected list"),
+        (WHOLE + b"titles: [a]\n", ":1: titles is a list, expected dict"),
+        (b"5\n", ":1: a int, expected a mapping"),
+        (b"a: 2020-13-45\n", ":1: not YAML: month must be in"),
+        (b"[" * 5000, ":1: not YAML: "),
+        (b"a: 1\n\xff", ":2: byte 0xff is no UTF-8"),
+    ],
+    ids=["keys", "text for a list", "list for a mapping", "number", "date", "deep", "bytes"],
+)
+def test_malformed_prose_is_refused_in_one_line(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "prose.yaml").write_bytes(content)
+    with pytest.raises(FormatError, match=rf"prose\.yaml{message}") as error:
         load_prose(tmp_path / "prose.yaml")
+    assert "\n" not in str(error.value)
 
 
 def test_committed_files_are_what_the_function_gives(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.evaluation import made_up as m
 from titer import files
-from titer.evaluation import scoring
+from titer.evaluation import score_tables
 
 ASKED = [m.question(number) for number in range(1, 11)]
 GOOD = [m.answer(q, "Antinuclear antibody, usually.") for q in ASKED]
@@ -93,7 +93,7 @@ def test_metrics_are_numbers_in_at_most_45_rows():
         m.tuned("qlora", m.gains, answers=GOOD), m.tuned("full", m.gains, answers=GOOD),
         base=m.base_input(answers=BAD), questions=ASKED,
     )  # fmt: skip
-    rows = scoring.metrics_rows(stats)
+    rows = score_tables.metrics_rows(stats)
     values = [value for group in rows.values() for value in group.values()]
     assert 30 < len(values) <= 45
     assert all(type(value) in (int, float) and math.isfinite(value) for value in values)
@@ -102,7 +102,7 @@ def test_metrics_are_numbers_in_at_most_45_rows():
 
 
 def test_the_comparison_table_has_one_row_per_arm_and_equal_columns():
-    table = scoring.comparison_table(m.run_score(m.tuned("qlora", m.gains)))
+    table = score_tables.comparison_table(m.run_score(m.tuned("qlora", m.gains)))
     assert [row["model"] for row in table] == ["base", "base_4bit", "qlora", "full"]
     assert len({tuple(row) for row in table}) == 1
     assert table[2]["verdict"] == "helped"
@@ -125,7 +125,7 @@ def test_the_clean_scores_leave_out_the_facts_that_examples_were_about():
     wrong = [item["id"] for item in items if not item["arms"]["qlora"]["correct"]]
     assert wrong
     contamination["items"] = {f"{fact_id}:reverse:r1": 2 for fact_id in wrong} | {"Q001": 1}
-    scores = scoring.clean_scores(stats, contamination)
+    scores = score_tables.clean_scores(stats, contamination)
     assert set(scores) == {"base", "base_4bit", "qlora"}
     assert scores["qlora"] == {
         "all": pytest.approx(stats["arms"]["qlora"]["metrics"]["closed_acc"]),
@@ -138,6 +138,6 @@ def test_the_clean_scores_leave_out_the_facts_that_examples_were_about():
 def test_without_a_clean_fact_there_is_no_clean_score():
     stats = m.run_score(m.tuned("qlora", m.gains))
     items = {f"{item['id']}:forward:q1": 1 for item in stats["items"]}
-    scores = scoring.clean_scores(stats, {"items": items})["base"]
+    scores = score_tables.clean_scores(stats, {"items": items})["base"]
     assert (scores["clean"], scores["n_clean"]) == (None, 0)
-    assert scoring.clean_scores(stats, {})["base"]["clean"] == scores["all"]
+    assert score_tables.clean_scores(stats, {})["base"]["clean"] == scores["all"]

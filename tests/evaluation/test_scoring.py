@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.evaluation import made_up as m
-from titer.evaluation import scoring
+from titer.evaluation import score_tables, scoring
 from titer.evaluation.items import stated
 from titer.evaluation.seen import corpus
 
@@ -106,7 +106,7 @@ def test_an_arm_that_did_not_run_keeps_its_reason_and_has_no_rows():
     assert stats["arms"]["full"] == {"status": "not_run", "reason": "does not fit into 16 GiB"}
     assert stats["comparisons"]["full"]["status"] == "not_run"
     assert stats["comparisons"]["full"]["reason"] == "does not fit into 16 GiB"
-    assert set(scoring.metrics_rows(stats)) == {"base", "qlora", "qlora_vs_base", "gates"}
+    assert set(score_tables.metrics_rows(stats)) == {"base", "qlora", "qlora_vs_base", "gates"}
     primary = stats["comparisons"]["qlora"]["primary"]
     assert primary["p_holm"] == primary["p"]
 

@@ -297,9 +297,13 @@ def edited(folder: Path, out: Path, file: str, **values: Any) -> Path:
         ({"hidden_act": "gelu"}, "hidden_act is gelu; llama.cpp has silu here. "),
         ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1.0}}, "rope_type is dynamic"),
         ({"rope_parameters": YARN | {"beta_fast": 8}}, "its rotation's beta_fast is 8"),
+        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1.0}}, "rotation has no factor"),
+        ({"rms_norm_eps": None}, "config.json: no rms_norm_eps. "),
+        ({"architectures": {}}, "Qwen3ForCausalLM, not for none. "),
         ({"vocab_size": 100}, "has no row in an embedding of 100 rows"),
     ],
-    ids=["architecture", "activation", "rotation", "rotation's key", "vocabulary"],
+    ids=["architecture", "activation", "rotation", "rotation's key", "rotation's factor", "size",
+         "no architecture", "vocabulary"],
 )  # fmt: skip
 def test_what_is_not_written_is_refused_in_one_line(
     values: dict[str, Any], text: str, bases: dict[str, Path], tmp_path: Path

@@ -8,7 +8,7 @@ import pytest
 
 from tests.export import fine_tunes
 from titer import files
-from titer.errors import DataError
+from titer.errors import DataError, FormatError
 from titer.export import hub_folder
 from titer.export.source import Source, licence_text
 from titer.modeling import loading
@@ -63,8 +63,9 @@ def test_a_full_fine_tune_is_a_model_folder(source: Source, tmp_path: Path) -> N
     [
         ("# no front matter\n", "no licence in its front matter"),
         ("---\nlanguage: en\n---\n", "no licence in its front matter"),
+        ("---\nlicense: [\n---\n", ":1: its front matter is no YAML"),
     ],
-    ids=["no front matter", "no licence"],
+    ids=["no front matter", "no licence", "no YAML"],
 )
 def test_a_card_without_a_licence_is_refused(
     text: str, expected: str, source: Source, tmp_path: Path
@@ -90,3 +91,6 @@ def test_nothing_goes_without_a_licence(source: Source, tmp_path: Path) -> None:
         licence_text(source.base)
     (tmp_path / "LICENCE").write_text("Free.")
     assert licence_text(tmp_path) == "Free."
+    (tmp_path / "LICENCE").write_bytes(b"\xa9 nobody")
+    with pytest.raises(FormatError, match="LICENCE:1: byte 0xa9 is no UTF-8"):
+        licence_text(tmp_path)

@@ -12,8 +12,7 @@ from tests.evaluation import made_up as m
 from tests.imports import ROOT
 from tests.pipeline.conftest import Clone, commit
 from titer import files
-from titer.evaluation import scoring
-from titer.evaluation.score_tables import MAX_ROWS
+from titer.evaluation import score_tables
 
 METRICS = "results/metrics.json"
 
@@ -36,7 +35,7 @@ def scored(qlora: m.Knows) -> dict[str, Any]:
         base=m.base_input(answers=[*answers("float32"), *answers("nf4")]),
         questions=asked,
     )
-    return scoring.metrics_rows(stats)
+    return score_tables.metrics_rows(stats)
 
 
 BEFORE = scored(m.gains)
@@ -89,7 +88,7 @@ def test_every_row_is_a_number_and_there_are_at_most_45(
 ) -> None:
     values = list(flat(rows).values())
     assert all(type(value) in (int, float) and math.isfinite(value) for value in values)
-    assert 40 <= len(values) <= MAX_ROWS
+    assert 40 <= len(values) <= score_tables.MAX_ROWS
     # a base of nothing: every row that there can be is shown
     files.write_json(repository.path / METRICS, rows)
     shown = json.loads(repository.run("dvc", "metrics", "show", "--json").stdout)

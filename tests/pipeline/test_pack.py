@@ -9,6 +9,7 @@ import pytest
 
 from tests.pipeline.conftest import Clone
 from titer.files import sha256_bytes
+from titer.repair import objects
 
 STATS = "results/stats.json"
 
@@ -94,3 +95,20 @@ def test_what_is_no_pack_is_one_line(tiny: Clone, tmp_path: Path) -> None:
     done = tiny.run("titer", "report", "verify", str(tmp_path / "x.zip"), check=False)
     assert done.returncode == 1
     assert "not a pack of `titer report pack`" in done.stderr.splitlines()[-1]
+
+
+def test_a_pack_and_an_export_need_the_list_of_a_folder(tiny: Clone, tmp_path: Path) -> None:
+    md5 = {o["path"]: o["md5"] for o in tiny.read("dvc.lock")["stages"]["fetch_papers"]["outs"]}
+    listed = objects.path_of(tiny.path / ".dvc/cache", md5["data/papers"])
+    aside = listed.rename(tmp_path / "list")
+    try:
+        for words in (("report", "pack", "--out", str(tmp_path / "x.zip")),
+                      ("export", "llama-factory", "--out", str(tmp_path / "rows"))):  # fmt: skip
+            done = tiny.run("titer", *words, check=False)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.splitlines()[-1].startswith(
+                "error: data/papers: the list of its files is absent in DVC's cache"
+            )
+    finally:
+        aside.rename(listed)
+    assert [path.name for path in tmp_path.iterdir()] == []

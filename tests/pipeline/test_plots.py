@@ -11,7 +11,7 @@ from tests.evaluation import made_up as m
 from tests.imports import ROOT
 from tests.pipeline.conftest import Clone, commit
 from titer import files
-from titer.evaluation import scoring
+from titer.evaluation import score_tables
 
 TEMPLATE = ".dvc/plots/accuracy_interval.json"
 PLOTS = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
@@ -35,7 +35,7 @@ def drawn(stats: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> di
     shutil.copy(ROOT / TEMPLATE, clone.path / TEMPLATE)
     (clone.path / "dvc.yaml").write_text(yaml.safe_dump({"plots": PLOTS}))
     files.write_json(
-        clone.path / "results/accuracy.json", files.rounded(scoring.accuracy_rows(stats))
+        clone.path / "results/accuracy.json", files.rounded(score_tables.accuracy_rows(stats))
     )
     for arm in ("qlora", "full"):
         path = f"results/train_{arm}/loss.csv"

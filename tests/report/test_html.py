@@ -5,6 +5,7 @@ import pytest
 from lxml import etree
 from lxml import html as lxml_html
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.report import html, verdicts, words
 
 
@@ -67,7 +68,7 @@ def test_sections_stand_in_the_reference_order(page):
 
 
 def test_numbers_of_the_verdict_box_read_as_words_prints_them(stats, page):
-    for arm, box in zip(words.FINE_TUNES, page.xpath("//section[@class='verdict']"), strict=True):
+    for arm, box in zip(FINE_TUNES, page.xpath("//section[@class='verdict']"), strict=True):
         primary = stats["comparisons"][arm]["primary"]
         general = stats["comparisons"][arm]["general"]
         expected = {words.count(primary["n"]), words.percent(primary["base"])}

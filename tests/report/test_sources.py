@@ -95,7 +95,9 @@ def test_an_answer_that_lacks_a_key_is_one_line(at: SimpleNamespace, key: str) -
         ("full_closed", '{"id": 1}\n{', ":2: not JSON"),
         ("train_qlora_loss", "step,train_loss\n1,0.5\n2,high\n", ":3: could not convert"),
         ("train_qlora_loss", "step,train_loss\n1\n", ":2: float() argument must be"),
+        ("train_qlora_loss", f"step\n{'1' * 200_000}\n", ":1: field larger than"),
     ],
+    ids=["object", "text", "cut", "cut row", "word", "short row", "large cell"],
 )
 def test_a_damaged_file_is_named(at: SimpleNamespace, name: str, text: str, message: str) -> None:
     path = getattr(at, name)
@@ -106,11 +108,13 @@ def test_a_damaged_file_is_named(at: SimpleNamespace, name: str, text: str, mess
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_named(at: SimpleNamespace) -> None:
-    at.qlora_run.unlink()
+@pytest.mark.parametrize("name", ["qlora_run", "train_full_loss"])
+def test_a_missing_file_is_named(at: SimpleNamespace, name: str) -> None:
+    path = getattr(at, name)
+    path.unlink()
     with pytest.raises(FormatError) as error:
         sources.read(at)
-    assert str(error.value) == f"{at.qlora_run}: no such file"
+    assert str(error.value) == f"{path}: no such file"
 
 
 def test_the_context_says_how_many_facts_were_never_looked_up(at: SimpleNamespace) -> None:

@@ -92,13 +92,35 @@ def cache_folder(root: Path) -> Path:
     return root / done.stdout.strip()
 
 
-def check_outs(root: Path, paths: Iterable[str]) -> None:
+def check_outs(root: Path, outs: Iterable[str], *, inputs: Iterable[str] = ()) -> None:
     """Hash outs again before they leave the project.
 
+    A project without a dvc.lock has none: what lies there was made by hand.
+
+    Args:
+        outs: paths of what stages make; one that is there without being in dvc.lock is refused.
+        inputs: paths that are looked at where a stage makes them.
+
     Raises:
-        DataError: a file differs from what its stage made.
+        DataError: a file differs from what its stage made, or nothing tells whether it does.
     """
+    from titer.errors import DataError
     from titer.repair import findings, objects
 
-    if stages := findings.stages(root):
-        objects.check_outs(cache_folder(root), root, stages, paths, _bar)
+    path = root / findings.LOCK
+    if not path.is_file():
+        return
+    if why := findings.unreadable(path.read_bytes()):
+        raise DataError(
+            f"{findings.LOCK}: {why}, so nothing tells whether a file changed. Run: titer doctor"
+        )
+    stages = findings.stages(root)
+    known = {out["path"] for body in stages.values() for out in body.get("outs") or []
+             if out.get("md5")}  # fmt: skip
+    outs = list(outs)
+    for out in outs:
+        if out not in known and (root / out).exists():
+            raise DataError(
+                f"{out}: not in {findings.LOCK}, so no stage has ended that made it. Run: dvc repro"
+            )
+    objects.check_outs(cache_folder(root), root, stages, [*outs, *inputs], _bar)

@@ -16,6 +16,8 @@ from typing import Any
 from titer.cli import export_models, export_training
 from titer.cli.places import benchmark_places, short
 
+OUR_RESULTS = "results/base/closed.jsonl"
+
 
 def add(commands: Any) -> None:
     """Add the commands."""
@@ -48,7 +50,7 @@ def add(commands: Any) -> None:
     verb.add_argument(
         "--results",
         type=Path,
-        help="with --compare: a closed.jsonl; default: results/base/closed.jsonl",
+        help=f"with --compare: a closed.jsonl; default: {OUR_RESULTS}",
     )
     verb.set_defaults(run=lm_eval)
     export_training.add(verbs)
@@ -58,7 +60,8 @@ def lm_eval(arguments: argparse.Namespace) -> None:
     """Write the tasks, or compare what the harness found with our results.
 
     Raises:
-        TiterError: a file or folder is missing, or samples and results do not fit.
+        TiterError: a file or folder is missing or changed since it was made, or samples and results
+            do not fit.
     """
     if arguments.compare:
         _compare(arguments)
@@ -79,7 +82,8 @@ def _write(arguments: argparse.Namespace) -> None:
         if arguments.plain
         else export.templated(
             export_training.load_tokenizer(
-                arguments.tokenizer or root / "models" / "base", instead="--tokenizer or --plain"
+                arguments.tokenizer or export_training.own_base(),
+                instead="--tokenizer or --plain",
             ),
             config.model.think,
             asked.items,
@@ -94,9 +98,13 @@ def _write(arguments: argparse.Namespace) -> None:
 
 def _compare(arguments: argparse.Namespace) -> None:
     from titer import files, runner
+    from titer.cli import doctor
     from titer.export import lm_eval as export
 
-    path = arguments.results or runner.ROOT / "results" / "base" / "closed.jsonl"
+    path = arguments.results
+    if path is None:
+        doctor.check_outs(runner.ROOT, [OUR_RESULTS])
+        path = runner.ROOT / OUR_RESULTS
     rows = [
         row
         for row in files.read_jsonl(path)

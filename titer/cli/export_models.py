@@ -123,7 +123,7 @@ def huggingface(arguments: argparse.Namespace) -> None:
     from titer.export import exporting, hub_folder
     from titer.export.source import licence_text
 
-    source = _source(arguments.arm)
+    source = _source(arguments.arm, f"reports/model_card_{arguments.arm}.md")
     _, config = runner.chosen()
     card = runner.ROOT / "reports" / f"model_card_{arguments.arm}.md"
     hub_folder.check(source, card)
@@ -167,12 +167,14 @@ def _write_gguf(
     _print(done)
 
 
-def _source(arm: str) -> Any:
+def _source(arm: str, *more: str) -> Any:
+    """The fine-tune, its files and `more` outs being what their stages made."""
     from titer import runner
     from titer.cli import doctor
     from titer.export import source
 
-    doctor.check_outs(runner.ROOT, ("models/base", f"models/{arm}"))
+    needed = ("models/base", f"models/{arm}", f"results/{arm}/run.json", *more)
+    doctor.check_outs(runner.ROOT, needed)
 
     _, config = runner.chosen()
     return source.find(

@@ -46,29 +46,31 @@ def llama_factory(arguments: argparse.Namespace) -> None:
     """Write data and YAML files.
 
     Raises:
-        TiterError: there are no examples or no model yet.
+        TiterError: there are no examples or no model yet, or they changed since they were made.
     """
     from titer.export import llamafactory
 
-    _write_training(arguments, llamafactory.write, "llama_factory")
+    base = arguments.base or own_base()
+    _write_training(arguments, base, llamafactory.write, "llama_factory")
 
 
 def axolotl(arguments: argparse.Namespace) -> None:
     """Write data and YAML files.
 
     Raises:
-        TiterError: there are no examples or no model yet, or it has no chat template.
+        TiterError: there are no examples or no model yet, they changed since they were made, or
+            the model has no chat template.
     """
     from titer.errors import LoadError
     from titer.export import axolotl as target
 
-    base = _base(arguments)
+    base = arguments.base or own_base()
     if not load_tokenizer(base).chat_template:
         raise LoadError(
             f"{base}: no chat template, and Axolotl has none like Titer's plain prompt. Choose a "
             "model with one, or train here: dvc repro train_qlora"
         )
-    _write_training(arguments, target.write, "axolotl")
+    _write_training(arguments, base, target.write, "axolotl")
 
 
 def colab(arguments: argparse.Namespace) -> None:
@@ -117,18 +119,26 @@ def load_tokenizer(folder: Path, *, instead: str = "--base") -> Any:
     return loading.load_tokenizer(folder)
 
 
-def _base(arguments: argparse.Namespace) -> Path:
+def own_base() -> Path:
+    """The base that download_model made, known to be unchanged.
+
+    Raises:
+        DataError: it changed, or nothing tells whether it did.
+    """
     from titer import runner
+    from titer.cli import doctor
 
-    return Path(arguments.base or runner.ROOT / "models" / "base")
+    doctor.check_outs(runner.ROOT, ["models/base"])
+    return runner.ROOT / "models" / "base"
 
 
-def _write_training(arguments: argparse.Namespace, write: Any, name: str) -> None:
+def _write_training(arguments: argparse.Namespace, base: Path, write: Any, name: str) -> None:
     from titer import runner
+    from titer.cli import doctor
     from titer.modeling.loading import quiet_known_noise
 
     quiet_known_noise()  # before transformers imports what makes it
-    base = _base(arguments)
+    doctor.check_outs(runner.ROOT, ["data/papers"])
     train, validation, runs, n_long, max_length = _training(base)
     out = arguments.out or runner.ROOT / "exports" / name
     for path in write(out, train=train, validation=validation, runs=runs, base=str(base.resolve())):

@@ -31,7 +31,7 @@ def pack(arguments: argparse.Namespace) -> None:
     """Write the pack.
 
     Raises:
-        DataError: score has not run, or a file is damaged.
+        DataError: score has not run, or a file is not known to be what its stage made.
     """
     from titer import runner
     from titer.cli import doctor
@@ -43,7 +43,7 @@ def pack(arguments: argparse.Namespace) -> None:
         for places in runner.declaration("score")
     )
     chosen = [f"conf/{group}/{name}.yaml" for group, name in choices.items()]
-    doctor.check_outs(runner.ROOT, [*reads.values(), *writes.values()])
+    doctor.check_outs(runner.ROOT, writes.values(), inputs=reads.values())
     out = arguments.out or runner.ROOT / "runs" / "pack.zip"
     n_files = packs.write(runner.ROOT, out, reads=reads, writes=writes, extra=chosen)
     print(f"{out}: {n_files} files, {out.stat().st_size / 2**20:.1f} MiB, no text of training rows")

@@ -19,6 +19,7 @@ FEW_SHOT = "base_few_shot"
 """The base with solved examples in the prompt: context beside the arms, compared with none."""
 BASE_OF = {"qlora": "base_4bit", "full": "base"}
 """Equal precision, so that training alone is judged."""
+FINE_TUNES = tuple(BASE_OF)
 
 Row = Mapping[str, Any]
 

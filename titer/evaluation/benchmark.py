@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from titer.config import EvalSettings
 from titer.errors import FormatError
 from titer.evaluation import questions
-from titer.evaluation.items import stated
+from titer.evaluation.items import closed_items, stated
 from titer.plan import QUESTION_FILES, QUESTION_SUFFIXES, questions_file, questions_sha256
 from titer.records import BenchmarkText, ClosedItem, Fact, Question
 
@@ -71,7 +71,7 @@ def facts(at: SimpleNamespace) -> list[Fact]:
 
 def fact_items(at: SimpleNamespace, formats: list[str], max_candidates: int) -> list[ClosedItem]:
     """The closed items of the fact table."""
-    return questions.closed_items(
+    return closed_items(
         facts(at),
         questions.load_templates(at.templates),
         formats=formats,

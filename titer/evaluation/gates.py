@@ -26,8 +26,7 @@ def check(
         questions: that were asked.
         contamination: content of contamination.json; `remaining` lists leaks left in training.
     """
-    left = contamination.get("remaining") or []
-    n_left = left if isinstance(left, int) else len(left)
+    n_left = len(contamination.get("remaining", ()))
     return [
         _same_items(pair),
         _same_prompts(pair),
@@ -128,4 +127,8 @@ def _truncated(pair: Pair) -> Gate:
     detail = f"{100 * rate:.1f} % of the answers were cut at the token limit"
     if pair.plan.primary != "keypoint_recall":
         return Gate("truncated", False, f"{detail}; the primary endpoint needs no answers")
-    return Gate("truncated", rate > MAX_TRUNCATED, f"{detail}, at most 5 % are allowed")
+    return Gate(
+        "truncated",
+        rate > MAX_TRUNCATED,
+        f"{detail}, at most {100 * MAX_TRUNCATED:g} % are allowed",
+    )

@@ -11,20 +11,8 @@ from typing import Any
 
 from titer import files
 from titer.errors import DataError, FormatError
-from titer.evaluation.items import HIDDEN, Templates, closed_items, is_dev
+from titer.evaluation.items import HIDDEN, Templates, is_dev
 from titer.records import ClosedItem, Fact, Question
-
-__all__ = [
-    "Templates",
-    "benchmark_lock",
-    "check_lock",
-    "closed_items",
-    "load_facts",
-    "load_general",
-    "load_questions",
-    "load_templates",
-    "load_texts",
-]
 
 REQUIRED = ("fact_id", "disease", "relation", "answer")
 SUBJECT = "subject"
@@ -32,6 +20,9 @@ SUBJECT = "subject"
 LISTS = ("disease_synonyms", "answer_synonyms", "also_true")
 TEXTS = ("strength", "source_org", "source_title", "source_year", "verified")
 VERIFIED = ("source", "memory")
+
+OPEN = ("id", "category", "difficulty", "question")
+"""What every open question has; all else is optional."""
 
 LOCK = "benchmark.lock.json"
 LOCK_VERSION = 1
@@ -55,15 +46,25 @@ def _csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     numbered = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not numbered:
         raise FormatError(f"{path}:1: no header. Columns: {', '.join(REQUIRED)}, ...")
-    columns = [_column(name) for name in next(csv.reader([numbered[0][1]]))]
+    first = numbered[0][0]
+    columns = [_column(name) for name in _cells(numbered[0][1], f"{path}:{first}")]
     absent = [name for name in REQUIRED if name not in columns]
     if absent:
-        raise FormatError(f"{path}:{numbered[0][0]}: no column {', '.join(absent)}")
+        raise FormatError(f"{path}:{first}: no column {', '.join(absent)}")
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise FormatError(f"{path}:{first}: column {twice[0]} stands there twice. Keep one")
     for number, line in numbered[1:]:
-        cells = next(csv.reader([line]))
+        cells = _cells(line, f"{path}:{number}")
         if len(cells) != len(columns):
             raise FormatError(f"{path}:{number}: {len(cells)} cells, expected {len(columns)}")
         yield number, dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+
+
+def _cells(line: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise FormatError(f"{where}: no CSV: {error}") from None
 
 
 def _column(name: str) -> str:
@@ -98,34 +99,40 @@ def load_templates(path: Path) -> dict[str, Templates]:
     """The wordings by relation.
 
     Raises:
-        FormatError: not YAML, or a wording lacks its placeholder.
+        FormatError: not a YAML mapping of relations, or a wording lacks its placeholder.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise FormatError(f"{path}:1: expected a mapping from relations to wordings")
+    return {str(name): _templates(body, f"{path}: {name}") for name, body in content.items()}
+
+
+def read_yaml(path: Path) -> Any:
+    """The value of a YAML file.
+
+    Raises:
+        FormatError: missing, no UTF-8 or no YAML; begins with path:line.
     """
     import yaml
 
     try:
-        content = yaml.safe_load(files.read_text(path))
+        return yaml.safe_load(files.read_text(path))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise FormatError(f"{path}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(content, dict):
-        raise FormatError(f"{path}:1: expected a mapping from relations to wordings")
-    relations = content.get("relations", content)
-    if not isinstance(relations, dict):
-        raise FormatError(f"{path}:1: relations: expected a mapping from relations to wordings")
-    found = {name: body for name, body in relations.items() if isinstance(body, dict)}
-    return {name: _templates(body, f"{path}: {name}") for name, body in found.items()}
 
 
-def _templates(body: Mapping[str, Any], where: str) -> Templates:
+def _templates(body: Any, where: str) -> Templates:
+    if not isinstance(body, dict):
+        raise FormatError(f"{where}: a {type(body).__name__}, expected lists of wordings by kind")
     wanted = {
         "statements": ("{disease}", "{answer}"),
         "questions": ("{disease}",),
         "reverse": ("{answer}",),
     }
     for name in wanted:
-        if not isinstance(body.get(name) or [], list):
-            raise FormatError(f"{where}: {name} is {body[name]!r}, expected a list of wordings")
+        _check(isinstance(body.get(name) or [], list), body, name, where, "a list of wordings")
     lists = {
         name: tuple(str(text).replace("{subject}", "{disease}") for text in body.get(name) or ())
         for name in wanted
@@ -145,9 +152,11 @@ def load_general(path: Path) -> list[ClosedItem]:
     """Closed everyday questions, `{id, category, question, choices, gold, relation}` per line.
 
     Raises:
-        FormatError: a key is missing or gold is no index of choices.
+        FormatError: a key is missing or of another type, or gold is no index of choices.
     """
     rows = _jsonl_rows(path, ("id", "category", "question", "choices", "gold"))
+    for row, where in rows:
+        _check_texts(row, ("id", "category", "question", "relation"), where)
     return [_general_item(row, where) for row, where in rows]
 
 
@@ -155,7 +164,7 @@ def _general_item(row: Mapping[str, Any], where: str) -> ClosedItem:
     choices, gold = row["choices"], row["gold"]
     if (
         not isinstance(choices, list)
-        or not isinstance(gold, int)
+        or type(gold) is not int  # true and false are of a class below int
         or gold not in range(len(choices))
     ):
         raise FormatError(f"{where}: gold is {gold!r}, expected an index of choices")
@@ -171,19 +180,66 @@ def _general_item(row: Mapping[str, Any], where: str) -> ClosedItem:
 
 
 def load_texts(path: Path) -> list[dict[str, str]]:
-    """General texts for bits per byte, `{id, genre, text}` per line."""
+    """General texts for bits per byte, `{id, genre, text}` per line.
+
+    Raises:
+        FormatError: a key is missing, empty or no text, or an id occurs twice.
+    """
     names = ("id", "genre", "text")
-    return [{name: str(row[name]) for name in names} for row, _ in _jsonl_rows(path, names)]
+    rows = _jsonl_rows(path, names)
+    for row, where in rows:
+        _check_texts(row, names, where)
+    return [{name: row[name] for name in names} for row, _ in rows]
 
 
 def load_questions(path: Path) -> list[Question]:
     """Open questions from JSON (a list) or JSONL; four keys are required, all others optional.
 
     Raises:
-        FormatError: a key is missing or empty, or an id occurs twice.
+        FormatError: a key is missing, empty or of another type, or an id occurs twice.
     """
-    rows = _jsonl_rows(path, ("id", "category", "difficulty", "question"))
+    rows = _jsonl_rows(path, OPEN)
+    for row, where in rows:
+        _check_question(row, where)
     return [Question.from_json(row) for row, _ in rows]
+
+
+def _check_question(row: Mapping[str, Any], where: str) -> None:
+    """Refuse what only scoring would stumble over, hours after the question was asked."""
+    _check_texts(row, (*OPEN, "type", "reference_answer"), where)
+    for name, kind in (("key_points", dict), ("must_not", dict), ("sources", dict), ("tags", str)):
+        what = "a list of objects" if kind is dict else "a list of texts"
+        is_right = _is_list_of(row.get(name, []), kind)
+        _check(is_right, row, name, where, what)
+    for name in ("key_points", "must_not"):
+        for number, point in enumerate(row.get(name, []), 1):
+            _check_point(point, f"{where}: {name}, entry {number}")
+
+
+def _check_point(point: Mapping[str, Any], where: str) -> None:
+    _check(isinstance(point.get("id"), str), point, "id", where, "a text")
+    _check_texts(point, ("text",), where)
+    any_of: Any = point.get("any_of")
+    is_right = _is_list_of(any_of, list) and all(_is_list_of(phrases, str) for phrases in any_of)
+    _check(is_right, point, "any_of", where, "a list of lists of phrases")
+    is_number = isinstance(point.get("points", 0), int | float)
+    _check(is_number, point, "points", where, "a number")
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _check_texts(row: Mapping[str, Any], names: Iterable[str], where: str) -> None:
+    """Refuse other types; an absent or null value is for `_jsonl_rows` to judge."""
+    for name in names:
+        _check(isinstance(row.get(name) or "", str), row, name, where, "a text")
+
+
+def _check(is_right: bool, row: Mapping[str, Any], name: str, where: str, expected: str) -> None:
+    if not is_right:
+        seen = f"{row[name]!r:.60}" if name in row else "absent"
+        raise FormatError(f"{where}: {name} is {seen}, expected {expected}")
 
 
 def _jsonl_rows(path: Path, required: Sequence[str]) -> list[tuple[dict[str, Any], str]]:

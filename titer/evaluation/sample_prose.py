@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
-from titer import files
 from titer.errors import DataError, FormatError
 from titer.evaluation.items import word_key
+from titer.evaluation.questions import read_yaml
 from titer.records import Fact
 
 SHORTEST_WORDS, LONGEST_WORDS = 90, 150
@@ -65,23 +65,26 @@ def load_prose(path: Path) -> Prose:
     """The text pieces of a domain.
 
     Raises:
-        FormatError: the file is missing, or its keys are not those of `Prose`; the last two may
-            be absent.
+        FormatError: the file is missing or no YAML, or its keys are not those of `Prose`; the
+            last two may be absent.
     """
-    import yaml
-
-    try:
-        rows = yaml.safe_load(files.read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path}:1: not YAML: {error}".replace("\n", " ")) from None
+    rows = read_yaml(path)
+    if not isinstance(rows, dict):
+        raise FormatError(f"{path}:1: a {type(rows).__name__}, expected a mapping")
     known = {field.name for field in fields(Prose)}
     needed = {field.name for field in fields(Prose) if field.default is MISSING}
-    if not isinstance(rows, dict):
-        raise FormatError(f"{path}:1: a {type(rows).__name__}, expected a mapping of text pieces")
-    if not needed <= set(rows) <= known:
-        odd = sorted(map(str, (needed - set(rows)) | (set(rows) - known)))
+    if odd := sorted(map(str, (needed - set(rows)) | (set(rows) - known))):
         raise FormatError(f"{path}:1: missing or unknown keys: {', '.join(odd)}")
+    for field in fields(Prose):
+        expected = _KINDS[get_origin(field.type) or field.type]
+        if field.name in rows and not isinstance(rows[field.name], expected):
+            seen = type(rows[field.name]).__name__
+            raise FormatError(f"{path}:1: {field.name} is a {seen}, expected {expected.__name__}")
     return Prose(**rows)
+
+
+_KINDS: Mapping[Any, type] = {Mapping: dict, Sequence: list, str: str}
+"""Of a field of `Prose` -> as YAML gives it."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from titer import files
 from titer.errors import DataError
 from titer.evaluation import sample_plan
 from titer.evaluation.items import stated
+from titer.evaluation.questions import load_facts, load_templates
 from titer.evaluation.sample_formats import collection_files
 from titer.evaluation.sample_prose import (
     Draft,
@@ -104,8 +105,6 @@ def write_collection(benchmark: Path, out: Path) -> list[Path]:
         FormatError: one of the three files is missing or wrong.
         DataError: see `sample_collection`.
     """
-    from titer.evaluation.questions import load_facts, load_templates
-
     statements = {
         name: templates.statements
         for name, templates in load_templates(benchmark / "templates.yaml").items()

@@ -11,7 +11,6 @@ from titer.evaluation.arms import ARMS, BASE_OF, FEW_SHOT
 from titer.evaluation.safety import RATES
 from titer.evaluation.statistics import wilson_interval
 
-MAX_ROWS = 45
 DIGITS = 4
 
 ARM_ROWS = (

@@ -25,27 +25,10 @@ from titer.evaluation.choices import SEEN, Choice
 from titer.evaluation.comparing import Block, Pair
 from titer.evaluation.open_answers import Overrides
 from titer.evaluation.reviews import Review
-from titer.evaluation.score_tables import (
-    accuracy_rows,
-    clean_scores,
-    comparison_table,
-    failed_gates,
-    metrics_rows,
-)
 from titer.evaluation.seen import Corpus
 from titer.evaluation.statistics import Interval, holm
-from titer.evaluation.verdict import Primary, Retention
+from titer.evaluation.verdict import Retention
 from titer.records import Fact, Question
-
-__all__ = [
-    "ArmInput",
-    "accuracy_rows",
-    "clean_scores",
-    "comparison_table",
-    "failed_gates",
-    "metrics_rows",
-    "score",
-]
 
 SCHEMA_VERSION = 1
 
@@ -188,7 +171,8 @@ def _compare(
 
 
 def _decided(block: Block, checks: Sequence[verdict.Gate], plan: PlanSettings) -> Block:
-    primary = _primary(block["primary"])
+    found = block["primary"]
+    primary = verdict.primary_of(found, found["p_holm"]) if found["n"] else None
     decided = verdict.decide(primary, checks, plan)
     return {
         "gates": [asdict(gate) for gate in checks],
@@ -197,20 +181,6 @@ def _decided(block: Block, checks: Sequence[verdict.Gate], plan: PlanSettings) -
         "sentence": verdict.sentence(decided, primary, checks, plan),
         "retention_sentence": verdict.retention_sentence(_retention(block), plan),
     }
-
-
-def _primary(block: Block) -> Primary | None:
-    if not block["n"]:
-        return None
-    return Primary(
-        endpoint=block["endpoint"],
-        n=block["n"],
-        base=block["base"],
-        arm=block["arm"],
-        interval=_interval(block, "delta"),
-        p_holm=block["p_holm"],
-        mde80=block["mde80"],
-    )
 
 
 def _interval(block: Block, estimate: str) -> Interval:
@@ -345,8 +315,7 @@ def _changed(
 
 def _contaminated(contamination: Mapping[str, Any]) -> int:
     """Benchmark items that training data still hold."""
-    left = contamination.get("remaining") or []
-    return left if isinstance(left, int) else len({str(row["item_id"]) for row in left})
+    return len({str(row["item_id"]) for row in contamination.get("remaining", ())})
 
 
 def _counts(

@@ -13,16 +13,20 @@ from statistics import fmean, stdev
 from typing import Any
 
 from titer.errors import DataError
-from titer.evaluation.statistics import Interval, exact_mcnemar, newcombe_interval
+from titer.evaluation.arms import FINE_TUNES
+from titer.evaluation.statistics import (
+    N_DRAWS,
+    Interval,
+    exact_mcnemar,
+    newcombe_interval,
+    paired_t_interval,
+)
 from titer.evaluation.verdict import HELPED
 
 Stats = Mapping[str, Any]
 
-FINE_TUNES = ("qlora", "full")
 MIN_SEEDS = 3
 """Fewer say nothing about the recipe."""
-
-N_DRAWS = 9_999
 
 
 def seeds(runs: Mapping[int, Stats]) -> dict[str, Any]:
@@ -55,7 +59,8 @@ def _seed_arm(arm: str, runs: Mapping[int, Stats]) -> dict[str, Any] | None:
     gains = [row["delta"] for row in rows]
     compared = [_differences(arm, runs[row["seed"]]) for row in rows]
     level = 1 - _alpha(runs)
-    over_seeds = t_interval(gains, level=level)
+    # over the seeds alone it knows nothing of the questions: with three it is wide, as it should be
+    over_seeds = paired_t_interval(gains, level=level)
     two_way = two_way_interval(compared, level=level) if all(compared) else None
     ends = [one for one in (over_seeds, two_way) if one is not None]
     return {
@@ -111,18 +116,6 @@ def _se(differences: Mapping[str, int]) -> float:
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-def t_interval(gains: Sequence[float], *, level: float) -> Interval:
-    """Interval of the mean gain over training seeds, by Student's t with n - 1 degrees of freedom.
-
-    It knows nothing of the questions: with three seeds it is wide, as it should be.
-    """
-    from scipy.stats import t
-
-    middle, n = fmean(gains), len(gains)
-    half = float(t.ppf((1 + level) / 2, n - 1)) * stdev(gains) / math.sqrt(n)
-    return Interval(middle, middle - half, middle + half)
-
-
 def two_way_interval(runs: Sequence[Mapping[str, int]], *, level: float) -> Interval:
     """Percentile interval of the mean gain, seeds and questions drawn again at once.
 
@@ -131,7 +124,8 @@ def two_way_interval(runs: Sequence[Mapping[str, int]], *, level: float) -> Inte
             runs have count.
         level: confidence level in (0, 1).
 
-    With few seeds it is too narrow on the seeds' side, hence it stands beside `t_interval`.
+    With few seeds it is too narrow on the seeds' side, hence it stands beside the t interval over
+    the seeds.
     """
     import numpy as np
 

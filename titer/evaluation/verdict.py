@@ -3,8 +3,9 @@
 Invariant: a function of numbers that were planned before training; the first rule that fits wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from titer.config import PlanSettings
 from titer.evaluation.statistics import Interval
@@ -52,6 +53,24 @@ class Primary:
     """Of arm minus base."""
     p_holm: float
     mde80: float | None
+
+
+def primary_of(block: Mapping[str, Any], p_holm: float) -> Primary:
+    """The endpoint as a paired block of `comparing` describes it.
+
+    Args:
+        block: with n, base, arm, delta, low, high and mde80.
+        p_holm: its p-value, corrected for the comparisons that the plan names.
+    """
+    return Primary(
+        endpoint=block["endpoint"],
+        n=block["n"],
+        base=block["base"],
+        arm=block["arm"],
+        interval=Interval(block["delta"], block["low"], block["high"]),
+        p_holm=p_holm,
+        mde80=block["mde80"],
+    )
 
 
 def decide(primary: Primary | None, gates: Sequence[Gate], plan: PlanSettings) -> str:

@@ -17,8 +17,7 @@ from titer.evaluation import arm_scores, arms, comparing, gates, verdict
 from titer.evaluation.arm_scores import ArmScores, Selection
 from titer.evaluation.arms import Arm, ArmInput, item_key
 from titer.evaluation.choices import Choice
-from titer.evaluation.comparing import Block, Pair
-from titer.evaluation.statistics import Interval
+from titer.evaluation.comparing import Pair
 from titer.records import Fact, Question
 
 SHOWN = ("primary", "seen", "unseen", "keypoint_recall", "ref_bpb", "general", "bpb_ood")
@@ -69,7 +68,9 @@ def compare(first: Outputs, second: Outputs) -> dict[str, Any]:
     checks = [
         gate for gate in gates.check(pair, found, _questions(second), {}) if gate.name in GATES
     ]
-    decided = verdict.decide(_primary(found["primary"]), checks, plan)
+    block = found["primary"]
+    primary = verdict.primary_of(block, block["p"]) if block else None  # one p: nothing to correct
+    decided = verdict.decide(primary, checks, plan)
     return {
         "decision": _WORDS[decided],
         "blocks": {name: found[name] for name in SHOWN},
@@ -134,20 +135,6 @@ def _questions(outputs: Outputs) -> list[Question]:
         Question(row["id"], row["category"], row["difficulty"], row["question"])
         for row in outputs.stats["answers"]
     ]
-
-
-def _primary(block: Block | None) -> verdict.Primary | None:
-    if block is None:
-        return None
-    return verdict.Primary(
-        endpoint=block["endpoint"],
-        n=block["n"],
-        base=block["base"],
-        arm=block["arm"],
-        interval=Interval(block["delta"], block["low"], block["high"]),
-        p_holm=block["p"],  # one comparison: nothing to correct
-        mde80=block["mde80"],
-    )
 
 
 def _notes(first: Outputs, second: Outputs, pair: Pair, n_choices: int) -> list[str]:

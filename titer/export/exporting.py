@@ -33,7 +33,6 @@ class Exported:
     """One finished export."""
 
     folder: Path
-    files: list[str]
     parity: Parity
     not_evaluated: str | None
     """Why it may not be called evaluated; null when it may."""
@@ -188,4 +187,4 @@ def _export(
             "reason": reason,
         }
         files.write_json(folder / RECORD, record)
-    return Exported(out, [*names, RECORD], found, reason)
+    return Exported(out, found, reason)

@@ -43,7 +43,8 @@ def front_matter(card: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FormatError(f"{card}:1: front matter that is no YAML: {error}") from None
+        text = " ".join(str(error).split())
+        raise FormatError(f"{card}:1: its front matter is no YAML ({text})") from None
     return found if isinstance(found, dict) else {}
 
 
@@ -73,4 +74,4 @@ def write(
         known = {"base_model_name_or_path": repository, "revision": revision}
         files.write_json(out / ADAPTER_CONFIG, config | known)
     files.write_text(out / "LICENSE", licence)
-    files.write_text(out / CARD, card.read_text(encoding="utf-8"))
+    files.write_text(out / CARD, files.read_text(card))

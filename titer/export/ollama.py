@@ -184,7 +184,7 @@ def for_model(
         adapter=gguf_model.ADAPTER if adapter else None,
         template=template(tokenizer, think, adds_bos=vocabulary.adds_bos),
         parameters={**parameters, "num_ctx": min(parameters["num_ctx"], header.context_length)},
-        stops=[tokenizer.eos_token],
+        stops=[tokenizer.eos_token] if tokenizer.eos_token else [],
         system=system,
         licence=licence,
     )
@@ -208,14 +208,17 @@ def modelfile(
         system: a system prompt of the user's; what was evaluated had none.
 
     Raises:
-        DataError: a text holds the quotes that end it.
+        DataError: a text or a stop holds the quotes that end it.
     """
     lines = [f"FROM ./{model}"]
     if adapter:
         lines.append(f"ADAPTER ./{adapter}")
     lines.append(f"TEMPLATE {_quoted(template)}")
     lines += [f"PARAMETER {name} {value}" for name, value in parameters.items()]
-    lines += [f'PARAMETER stop "{text}"' for text in stops]
+    for text in stops:
+        if '"' in text or "\n" in text:
+            raise DataError(f"the end token {text!r} holds what a Modelfile cannot write in quotes")
+        lines.append(f'PARAMETER stop "{text}"')
     if system:
         lines.append(f"SYSTEM {_quoted(system)}")
     lines.append(f"LICENSE {_quoted(licence.strip())}")

@@ -145,8 +145,7 @@ def check_outs(
 ) -> int:
     """Hash outs again as they stand in the project, before they are given to anyone.
 
-    An out that dvc.lock does not hold, and a folder whose list is not in this cache, has nothing
-    to be compared with.
+    A path that no stage of dvc.lock makes is an input, and has nothing to be compared with.
 
     Args:
         stages: of dvc.lock.
@@ -155,31 +154,84 @@ def check_outs(
     Returns:
         Number of files that were compared.
     Raises:
-        DataError: a file differs from what its stage made.
+        DataError: a file differs from what its stage made, is absent or was added, or the cache
+            lacks the list of a folder, so that nothing tells.
     """
     chosen = set(paths)
     made = [
-        (stage, out["path"], name, md5)
+        (stage, out["path"], out["md5"])
         for stage, body in stages.items()
         for out in body.get("outs") or []
-        if out["path"] in chosen
-        for name, md5 in _files(cache, out["path"], out.get("md5", ""))
+        if out["path"] in chosen and out.get("md5")
     ]
-    for stage, out, name, md5 in bar(made):
+    wanted = [
+        (stage, path, name, part)
+        for stage, path, md5 in made
+        for name, part in _files(cache, root, stage, path, md5)
+    ]
+    for stage, path, name, md5 in bar(wanted):
         file = root / name
         if not file.is_file() or md5_file(file) != md5:
-            raise DataError(
-                f"{name}: {'damaged or changed' if file.is_file() else 'absent'} since {stage} "
-                f"made it (dvc.lock: md5 {md5}). Look at `titer doctor --fsck`, then: dvc "
-                f"checkout --force {out}, or dvc repro --force --single-item {stage}"
-            )
-    return len(made)
+            how = "damaged or changed" if file.is_file() else "absent"
+            raise _changed(name, how, stage, path, md5)
+    return len(wanted)
 
 
-def _files(cache: Path, path: str, md5: str) -> list[tuple[str, str]]:
-    if md5.endswith(DIR):
-        return [(f"{path}/{entry['relpath']}", entry["md5"]) for entry in entries(cache, md5)]
-    return [(path, md5)] if md5 else []
+def _files(cache: Path, root: Path, stage: str, path: str, md5: str) -> list[tuple[str, str]]:
+    """Name and md5 of each file of an out; those of a folder stand in its list."""
+    if not md5.endswith(DIR):
+        return [(path, md5)]
+    if not (root / path).is_dir():
+        raise _changed(path, "absent", stage, path, md5)
+    listed_there = path_of(cache, md5)
+    if not listed_there.is_file() or not is_sound(listed_there):
+        raise _no_list(root / path, stage, path, md5, is_there=listed_there.is_file())
+    found = [(f"{path}/{entry['relpath']}", entry["md5"]) for entry in entries(cache, md5)]
+    there = {f"{path}/{name}" for name in _names(root / path)}
+    if added := sorted(there - {name for name, _ in found}):
+        raise _changed(added[0], "added", stage, path, md5)
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    """Relative paths of the files below a folder, sorted; without what .dvcignore leaves out."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        name.as_posix()
+        for name in found
+        if "__pycache__" not in name.parts and name.suffix != ".pyc"
+    )
+
+
+def _changed(name: str, how: str, stage: str, path: str, md5: str) -> DataError:
+    return DataError(
+        f"{name}: {how} since {stage} made {path} (dvc.lock: md5 {md5}). Look at `titer doctor "
+        f"--fsck`, then: dvc checkout --force {path}, or dvc repro --force --single-item {stage}"
+    )
+
+
+def _no_list(folder: Path, stage: str, path: str, md5: str, *, is_there: bool) -> DataError:
+    """Why nothing can tell, and the command that brings the list back for what is there."""
+    how = "damaged" if is_there else "absent"
+    if folder_md5(folder) != md5:
+        is_as_made, cure = "is not what it was", f"dvc repro --force --single-item {stage}"
+    else:
+        is_as_made, cure = "is as it was", f"dvc commit --force {stage}"
+        cure = f"titer doctor --fsck --fix, then: {cure}" if is_there else cure
+    return DataError(
+        f"{path}: the list of its files is {how} in DVC's cache (dvc.lock: md5 {md5}), so it is "
+        f"not given away. The folder {is_as_made} when {stage} made it. Run: {cure}"
+    )
+
+
+def folder_md5(folder: Path) -> str:
+    """The hash, with .dir, that DVC gives to a folder as it stands.
+
+    Reference: dvc_data.hashfile.tree, `Tree.as_bytes`: a JSON list sorted by relative path.
+    """
+    rows = [{"md5": md5_file(folder / name), "relpath": name} for name in _names(folder)]
+    text = json.dumps(rows, sort_keys=True).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + DIR
 
 
 def set_aside(one: Damaged, folder: Path) -> None:

@@ -5,6 +5,7 @@ Invariant: the only part of the report that differs between two runs of the same
 
 from typing import Any
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.report import words
 from titer.report.tables import Table
 from titer.report.words import Data, pick
@@ -13,7 +14,7 @@ from titer.report.words import Data, pick
 def table(context: Data) -> Table:
     """Times, memory and speed: the only table that differs between two equal runs."""
     rows = []
-    for arm in words.FINE_TUNES:
+    for arm in FINE_TUNES:
         run = pick(context, "training", arm, "run")
         if run:
             rows.append([f"Training, {words.ARM_NAMES[arm]}", _timing(run)])

@@ -6,6 +6,7 @@ Invariant: every figure has an alternative text with its first and last values.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.report import tables, words
 from titer.report.drawing import ARM_COLOURS, ARM_MARKERS, GRID, Picture, draw, finish
 from titer.report.words import Data, pick
@@ -65,9 +66,7 @@ def _slope(
 
 def losses(context: Data) -> Picture | None:
     """Training and validation loss by step."""
-    curves = {
-        arm: rows for arm in words.FINE_TUNES if (rows := pick(context, "training", arm, "loss"))
-    }
+    curves = {arm: rows for arm in FINE_TUNES if (rows := pick(context, "training", arm, "loss"))}
     if not any(_curve(rows, "train_loss")[0] for rows in curves.values()):
         return None
 
@@ -96,10 +95,5 @@ def losses(context: Data) -> Picture | None:
 
 
 def _curve(rows: Sequence[Data], key: str) -> tuple[list[float], list[float]]:
-    known = [row for row in rows if words.is_number(row.get("step")) and _known(row, key)]
+    known = [row for row in rows if all(words.is_number(row.get(name)) for name in ("step", key))]
     return [float(row["step"]) for row in known], [float(row[key]) for row in known]
-
-
-def _known(row: Data, key: str) -> bool:
-    value = row.get(key)
-    return words.is_number(value)

@@ -11,7 +11,7 @@ from typing import Any
 
 from titer import files, plan
 from titer.config import EvalSettings, PlanSettings
-from titer.evaluation import benchmark, reviews, scoring
+from titer.evaluation import benchmark, reviews, score_tables, scoring
 from titer.evaluation.seen import Corpus
 from titer.evaluation.seen import corpus as corpus_of
 from titer.report import cards, html, markdown, sources
@@ -71,7 +71,9 @@ def scored(
         reviewed=reviews.load(at.reviews),
     )
     stats["judge"] = opinions(stats)
-    checked: dict[str, Any] = files.rounded({**leaks, "scores": scoring.clean_scores(stats, leaks)})
+    checked: dict[str, Any] = files.rounded(
+        {**leaks, "scores": score_tables.clean_scores(stats, leaks)}
+    )
     context = sources.context(
         found,
         domain_title=asked.domain_title,
@@ -91,10 +93,10 @@ def _texts(
     values = {
         "stats": files.rounded(stats),
         "contamination": leaks,
-        "metrics": scoring.metrics_rows(stats),
-        "accuracy": files.rounded(scoring.accuracy_rows(stats)),
+        "metrics": score_tables.metrics_rows(stats),
+        "accuracy": files.rounded(score_tables.accuracy_rows(stats)),
     }
-    table = pd.DataFrame(scoring.comparison_table(stats)).round(6)
+    table = pd.DataFrame(score_tables.comparison_table(stats)).round(6)
     pages = {
         "markdown": markdown.render(stats, context),
         "html": html.render(stats, context),

@@ -16,10 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from titer import files
-from titer.config import (
-    EvalSettings,
-    PlanSettings,
-)
+from titer.config import EvalSettings, PlanSettings
 from titer.errors import DataError, FormatError
 from titer.evaluation import benchmark
 from titer.evaluation.seen import Corpus, corpus

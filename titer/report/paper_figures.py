@@ -7,6 +7,7 @@ bar like everything else.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.report import flow, words
 from titer.report.drawing import DOWN, GRID, INK, SAME_RIGHT, SAME_WRONG, UP, Picture, draw, finish
 from titer.report.words import Data, pick
@@ -195,7 +196,7 @@ def _named_rows(axes: "Axes", places: Sequence[float], names: Sequence[str]) -> 
 
 def trained_tokens(context: Data) -> tuple[str, Data] | None:
     """The first fine-tune that recorded its row lengths, with its training rows' lengths."""
-    for arm in words.FINE_TUNES:
+    for arm in FINE_TUNES:
         found = pick(context, "training", arm, "run", "tokens", "train")
         if found and found.get("counts"):
             return arm, found

@@ -6,6 +6,7 @@ Invariant: no times and no memory, so that all of this is equal between two runs
 from collections.abc import Mapping
 from typing import Any
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.files import TIME_FIELDS
 from titer.report import tables, words
 from titer.report.tables import Table
@@ -103,7 +104,7 @@ def arms(stats: Data, context: Data) -> Table:
 
 def _arm_cells(stats: Data, context: Data, arm: str) -> list[str]:
     precision = words.text(pick(stats, "arms", arm, "precision"))
-    if arm not in words.FINE_TUNES:
+    if arm not in FINE_TUNES:
         against = words.ARM_NAMES["base"] if arm == "base_4bit" else "-"
         return [precision, against, "-", "-", "-"]
     training = pick(context, "training", arm) or {}
@@ -179,9 +180,7 @@ def _leaf(value: Any) -> str:
 def n_synthetic(context: Data) -> int:
     """Examples made from papers of the project's sample collection, 0 where none is recorded."""
     found = pick(context, "papers", "synthetic")
-    if isinstance(found, Mapping):
-        found = sum(n for n in found.values() if words.is_number(n))
-    return int(found) if words.is_number(found) or found is True else 0
+    return int(found) if words.is_number(found) else 0
 
 
 def synthetic_notice(context: Data) -> str:

@@ -9,11 +9,9 @@ from typing import Any
 
 from titer import files
 from titer.errors import DataError, FormatError
-from titer.evaluation.scoring import ArmInput
+from titer.evaluation.arms import FINE_TUNES, ArmInput
 from titer.records import Answer, Example, Fact
 from titer.report import studies
-
-FINE_TUNES = ("qlora", "full")
 
 
 @dataclass(frozen=True)

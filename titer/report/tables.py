@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.report import words
 from titer.report.words import Data, pick
 
@@ -34,7 +35,7 @@ def compared(stats: Data) -> list[str]:
     comparisons = pick(stats, "comparisons") or {}
     return [
         arm
-        for arm in words.FINE_TUNES
+        for arm in FINE_TUNES
         if arm in comparisons and pick(comparisons, arm, "status") in ("ok", None)
     ]
 

@@ -6,6 +6,7 @@ Invariant: the scorer's sentence decides; its own numbers are repeated only wher
 import logging
 from typing import Any
 
+from titer.evaluation.arms import FINE_TUNES
 from titer.report import tables, words
 from titer.report.words import Data, pick
 
@@ -14,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 def of(stats: Data) -> list[dict[str, Any]]:
     """What the verdict box says of each fine-tune, those that did not run included."""
-    known = [arm for arm in words.FINE_TUNES if pick(stats, "comparisons", arm) is not None]
+    known = [arm for arm in FINE_TUNES if pick(stats, "comparisons", arm) is not None]
     return [_verdict(stats, arm) for arm in known]
 
 
@@ -66,7 +67,7 @@ def tried(context: Data) -> str:
     """Among how many settings those of each fine-tune were chosen, in one sentence."""
     counts = pick(context, "trials") or {}
     shown = ", ".join(
-        f"{words.ARM_NAMES[arm]} {counts[arm]}" for arm in words.FINE_TUNES if counts.get(arm)
+        f"{words.ARM_NAMES[arm]} {counts[arm]}" for arm in FINE_TUNES if counts.get(arm)
     )
     if not shown:
         return "Trials of a sweep before this run: none recorded."
@@ -82,7 +83,7 @@ def gates(stats: Data) -> tables.Table:
             "failed" if gate.get("failed") else "passed",
             words.text(gate.get("detail")),
         ]
-        for arm in words.FINE_TUNES
+        for arm in FINE_TUNES
         for gate in pick(stats, "comparisons", arm, "gates") or []
     ]
     head = ["Fine-tune", "Check", "Result", "Detail"]

@@ -14,7 +14,6 @@ NOT_RECORDED = "not recorded"
 
 ARMS = ("base", "base_few_shot", "base_4bit", "qlora", "full")
 """Every arm, in the order of each table."""
-FINE_TUNES = ("qlora", "full")
 
 ARM_NAMES = {
     "base": "Base model",
