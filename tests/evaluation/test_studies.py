@@ -7,6 +7,7 @@ import pytest
 
 from titer.errors import DataError
 from titer.evaluation import studies
+from titer.evaluation.statistics import paired_t_interval
 
 
 def run(gain: float, *, seed: int, n: int = 200, verdict: str = "helped") -> dict[str, Any]:
@@ -50,7 +51,7 @@ def test_gains_that_scatter_cannot_tell() -> None:
 
 def test_the_t_interval_has_its_worked_value() -> None:
     """Mean .2, SD .1, n = 3: t(.975, 2) = 4.3027, half width .2484."""
-    ends = studies.t_interval([0.1, 0.2, 0.3], level=0.95)
+    ends = paired_t_interval([0.1, 0.2, 0.3], level=0.95)
     assert (ends.estimate, ends.low, ends.high) == pytest.approx((0.2, -0.0484, 0.4484), abs=1e-4)
 
 

@@ -66,7 +66,11 @@ def read_dvc_lock(data: bytes) -> object:
     stages = yaml.load(data, loader).get("stages") or {}
     cache = folder() / "no cache"
     return objects.owners(stages, cache, cache), objects.check_outs(
-        cache, cache, stages, ["out"], lambda wanted: wanted
+        cache,
+        cache,
+        stages,
+        (),
+        lambda wanted: wanted,  # nothing was made here
     )
 
 

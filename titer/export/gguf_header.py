@@ -108,7 +108,7 @@ def _number(folder: Path, config: Mapping[str, Any], key: str, default: int | No
     value = config.get(key) or default
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
         raise LoadError(
-            f"{folder}/config.json: {key} is {value!r}, expected a number of at least 1"
+            f"{folder}/config.json: {key} is {value!r}, expected a number of at least 1. {CHECKOUT}"
         )
     return value
 
@@ -117,7 +117,9 @@ def _real(folder: Path, key: str, value: object) -> float:
     """A positive number of the configuration."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 < value <= LARGEST:  # type: ignore[operator]
-        raise LoadError(f"{folder}/config.json: {key} is {value!r}, expected a number above 0")
+        raise LoadError(
+            f"{folder}/config.json: {key} is {value!r}, expected a number above 0. {CHECKOUT}"
+        )
     return float(value)  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from titer import files
-from titer.errors import DataError, FormatError
+from titer.errors import DataError, FormatError, TiterError
 from titer.report import drawing
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _trial(folder: Path) -> Trial | None:
             row, state = files.read_json_object(folder / name), word
     if not row and not (folder / HYDRA).exists():
         return None
-    written = row.get("overrides") or _recorded(folder / HYDRA)
+    written = row["overrides"] if "overrides" in row else _recorded(folder / HYDRA)
     objective = row.get("objective")
     is_number = isinstance(objective, int | float) and abs(objective) <= sys.float_info.max
     if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
@@ -82,11 +82,12 @@ def _trial(folder: Path) -> Trial | None:
 
 
 def _recorded(path: Path) -> Any:
-    """What Hydra wrote when the job began."""
+    """What Hydra wrote when the job began; nothing where it was killed at it."""
     try:
-        return yaml.safe_load(files.read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path}:1: not YAML: {error}") from None
+        found = yaml.safe_load(files.read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError, TiterError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _settings(overrides: Sequence[str]) -> dict[str, str]:
