@@ -297,7 +297,7 @@ def edited(folder: Path, out: Path, file: str, **values: Any) -> Path:
         ({"hidden_act": "gelu"}, "hidden_act is gelu; llama.cpp has silu here. "),
         ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1.0}}, "rope_type is dynamic"),
         ({"rope_parameters": YARN | {"beta_fast": 8}}, "its rotation's beta_fast is 8"),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1.0}}, "of its rotation is None"),
+        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1.0}}, "rotation is None"),
         ({"rms_norm_eps": None}, "config.json: rms_norm_eps is None, "),
         ({"architectures": {}}, "Qwen3ForCausalLM, not for none. "),
         ({"vocab_size": 100}, "has no row in an embedding of 100 rows"),

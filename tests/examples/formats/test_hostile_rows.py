@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -93,6 +94,13 @@ def test_a_record_cut_in_the_middle_of_a_list_does_not_take_the_next(tmp_path: P
     assert [row.prompt for row in reading] == ["Why 0?", "Why 2?", "Why 3?"]
     (fault,) = reading.faults
     assert (fault.place, fault.found) == (f"{path}:11: record 2", "not JSON: it breaks off")
+
+
+def test_an_empty_first_element_does_not_tell_how_elements_begin() -> None:
+    """Written with indent=0, nested lists begin a line as elements do."""
+    rows: list[dict[str, Any]] = [{}, {"": [[]]}]
+    raw = json.dumps(rows, indent=0).encode()
+    assert [row for _, row in json_list.elements([raw])] == rows
 
 
 @given(data=st.data())

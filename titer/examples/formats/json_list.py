@@ -139,10 +139,14 @@ class _Scanner:
             self._done, self._depth = token.end(), 0
 
     def _learn_margin(self, raw: bytes) -> None:
-        """How elements begin: only what no nested value begins with."""
+        """How elements begin: only what no nested value begins with; an empty one tells nothing."""
         before = self._buffer[: self._start]
         indent = before[before.rfind(b"\n") + 1 :]
-        if b"\n" in before and not indent.strip(b" \t") and (indent or b"\n" not in raw):
+        if (
+            b"\n" in before
+            and not indent.strip(b" \t")
+            and (indent or (b"\n" not in raw and raw.strip(b"{} \t")))
+        ):
             self._margin = b"\n" + indent
 
     def _between(self, begin: int, end: int) -> Iterator[Found]:
