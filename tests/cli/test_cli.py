@@ -1,7 +1,10 @@
 """The command `titer`: quick help, exit codes, the benchmark's lock, the ranking of a sweep."""
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +187,13 @@ def test_a_sweep_without_a_finished_job_is_one_line(
         f"error: {tmp_path / name}: no job of a sweep (no <number>/.hydra/overrides.yaml). "
         "Give a sweep_ folder\n"
     )
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
+    """As in `titer domain | head`."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "titer.cli.main", "domain"]
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (0, "")

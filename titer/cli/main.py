@@ -15,6 +15,7 @@ titer serve --workspace                          answer over HTTP, for those wit
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -70,9 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
     except TiterError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # `titer | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
     return 0
 
 
