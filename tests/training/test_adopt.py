@@ -123,7 +123,9 @@ def test_variants_of_lora_are_taken(
     folder = make_adapter(tiny_model, tmp_path / "theirs", **changes)
     take(folder, tiny_model, tmp_path / "out")
     model = loading.load_model(tiny_model, dtype=Dtype.float32, device=Device.cpu)
-    loading.load_adapter(model, tmp_path / "out")
+    adapted = loading.load_adapter(model, tmp_path / "out")
+    settings = adapted.peft_config["default"]
+    assert all(getattr(settings, name) for name in changes)
 
 
 def other_base(folder: Path, base: Path) -> None:
