@@ -41,6 +41,7 @@ COSTLY = ("default", "tiny", "collected", "finished")
 """Fixtures that run stages, the longest first: each is made by one worker only, and begun early."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Under pytest-xdist a costly fixture, and else a file, belongs to one worker."""
     if not hasattr(config, "workerinput"):
