@@ -30,4 +30,4 @@ check: install
 # a worker takes up to 3 GB and one core
 test: install
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
-	  pytest -n logical --maxprocesses=4 --dist loadgroup --no-loadscope-reorder
+	  pytest -n logical --maxprocesses=4 --dist loadscope --no-loadscope-reorder

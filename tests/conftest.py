@@ -37,28 +37,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
 
 
-COSTLY = ("default", "tiny", "collected", "finished")
-"""Fixtures that run stages, the longest first: each is made by one worker only, and begun early."""
+TOGETHER = ("tests/pipeline/test_default_run.py", "tests/pipeline/", "tests/reliability/")
+"""Files whose fixtures run stages: one worker of pytest-xdist takes each group, and begins early."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under pytest-xdist a costly fixture, and else a file, belongs to one worker."""
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(costly_of(item) or item.nodeid.split("::")[0]))
-    items.sort(key=lambda item: order(costly_of(item)))
+def group(nodeid: str) -> str:
+    """What one worker does whole: such a group, and else a file."""
+    return next((one for one in TOGETHER if nodeid.startswith(one)), nodeid.partition("::")[0])
 
 
-def order(costly: str | None) -> int:
-    """Sorting is stable: what is not costly stays in the order of the files."""
-    return COSTLY.index(costly) if costly else len(COSTLY)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The costly groups first; else in the order of the files, since sorting is stable."""
+    places = {one: place for place, one in enumerate(TOGETHER)}
+    items.sort(key=lambda item: places.get(group(item.nodeid), len(TOGETHER)))
 
 
-def costly_of(item: pytest.Item) -> str | None:
-    """The first of the costly fixtures that a test asks for."""
-    return next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Work by group. Not by `--dist loadgroup`: with pytest 9 it groups nothing (xdist 3.8)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session")
