@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 TOGETHER = ("tests/pipeline/test_default_run.py", "tests/pipeline/", "tests/reliability/")
-"""Files whose fixtures run stages: one worker of pytest-xdist takes each group, and starts early."""
+"""Files whose fixtures run stages: one worker of pytest-xdist takes each group, and early."""
 
 
 def group(nodeid: str) -> str:
