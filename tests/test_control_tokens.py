@@ -59,5 +59,6 @@ def test_of_a_paper(text: str, tokenizer: Any) -> None:
 @ROUNDS
 @given(text=TEXTS)
 def test_of_a_document(text: str, tokenizer: Any) -> None:
-    found = assemble([Block(f"One {text} two.")], extractor="x", version="1").text
+    words = "A sentence of plain words, so that the whole is readable. " * 5
+    found = assemble([Block(f"{words}One {text} two.")], extractor="x", version="1").text
     assert not control_ids(tokenizer, found), found

@@ -70,7 +70,7 @@ BROKE = {
     "settings": [hostile.WHOLE["YAML of aliases"], b"seed: " + b"9" * 400],
     "shape": [b"{}", b"[]", DEEP, changed_json(LLAMA, num_attention_heads=0)],
     "sheet": [b"place\r,\n"],
-    "sweep_overrides": [b"5", b"a: [", b"a: 2026-99-99\n", hostile.WHOLE["YAML of aliases"]],
+    "sweep_overrides": [b"- [a]", b"- 5"],  # what is no list is of a job that was killed
     "sweep_result": [b"[]", b"5", b'{"overrides": 5}', b'{"overrides": ["a"], "objective": "b"}'],
     "version": [DEEP, changed_json(json.loads(targets.VERSION), base=5)],
     "wordings": [b"5", b"a: [", b"a: \xff"],
