@@ -104,17 +104,18 @@ def check_outs(root: Path, outs: Iterable[str], *, inputs: Iterable[str] = ()) -
     Raises:
         DataError: a file differs from what its stage made, or nothing tells whether it does.
     """
-    from titer.errors import DataError
+    from titer.errors import DataError, FormatError
     from titer.repair import findings, objects
 
     path = root / findings.LOCK
     if not path.is_file():
         return
-    if why := findings.unreadable(path.read_bytes()):
+    try:
+        stages = findings.stages_in(path.read_bytes())
+    except FormatError as why:
         raise DataError(
             f"{findings.LOCK}: {why}, so nothing tells whether a file changed. Run: titer doctor"
-        )
-    stages = findings.stages(root)
+        ) from None
     known = {out["path"] for body in stages.values() for out in body.get("outs") or []
              if out.get("md5")}  # fmt: skip
     outs = list(outs)

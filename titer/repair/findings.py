@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from titer import files
+from titer.errors import FormatError
 from titer.repair import processes
 
 LOCK = "dvc.lock"
@@ -146,36 +147,43 @@ def _committed(root: Path) -> bytes | None:
 
 def unreadable(content: bytes) -> str | None:
     """Why DVC cannot read this as a dvc.lock; null where it can."""
-    if not content.strip(b"\0 \n"):
-        return "empty"
     try:
-        if _is_deep(yaml.parse(content, _loader())):
-            return "nested deeper than any dvc.lock"
-        value = _parsed(content)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return "no YAML"
-    if not isinstance(value, dict) or "schema" not in value:
-        return "without its schema"
-    stages = value.get("stages", {})
-    if not isinstance(stages, dict) or not all(map(_is_stage, stages.values())):
-        return "cut within a stage"
+        stages_in(content)
+    except FormatError as error:
+        return str(error)
     return None
+
+
+def stages_in(content: bytes) -> dict[str, Any]:
+    """The stages of a dvc.lock.
+
+    Raises:
+        FormatError: why DVC cannot read it, in a few words.
+    """
+    if not content.strip(b"\0 \n"):
+        raise FormatError("empty")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        if _is_deep(yaml.parse(content, loader)):
+            raise FormatError("nested deeper than any dvc.lock")
+        value = yaml.load(content, loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise FormatError("no YAML") from None
+    if not isinstance(value, dict) or "schema" not in value:
+        raise FormatError("without its schema")
+    found: Any = value.get("stages", {})
+    if not isinstance(found, dict) or not all(map(_is_stage, found.values())):
+        raise FormatError("cut within a stage")
+    return found
 
 
 def stages(root: Path) -> dict[str, Any]:
     """The stages of dvc.lock; none where it is absent or damaged, which is a finding of its own."""
     path = root / LOCK
-    content = path.read_bytes() if path.is_file() else b""
-    found: dict[str, Any] = {} if unreadable(content) else _parsed(content).get("stages") or {}
-    return found
-
-
-def _parsed(content: bytes) -> Any:
-    return yaml.load(content, _loader())
-
-
-def _loader() -> Any:
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return stages_in(path.read_bytes()) if path.is_file() else {}
+    except FormatError:
+        return {}
 
 
 def _is_deep(events: Iterable[Any]) -> bool:
