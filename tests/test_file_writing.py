@@ -182,3 +182,36 @@ def test_a_file_that_one_tree_lacks_is_a_difference(tmp_path: Path) -> None:
     one = write_tree(tmp_path / "one", "a.json", {})
     other = write_tree(tmp_path / "two", "b.json", {})
     assert trees.differences(one, other) == ["deep/a.json", "deep/b.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(28, "No space left on device"), True),
+        (Exception("Error while serializing: I/O error: No space left on device"), True),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0"), True),
+        (OSError(13, "Permission denied"), False),
+        (RuntimeError("shapes differ"), False),
+    ],
+)
+def test_a_full_disk_is_known_in_the_words_of_each_library(error: Exception, full: bool) -> None:
+    assert files.is_full(error) == full
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({}, "no 'models'"),
+        ({"models": []}, "list index out of range"),
+        ({"models": 5}, "'int' object is not subscriptable"),
+    ],
+)
+def test_a_record_of_another_form_is_one_line(record: dict[str, Any], why: str) -> None:
+    with pytest.raises(FormatError) as error, files.as_written("run.json", "Run: dvc checkout"):
+        record["models"][0]
+    assert str(error.value) == f"run.json: not as Titer writes it ({why}). Run: dvc checkout"
+
+
+def test_a_refusal_within_a_record_keeps_its_own_words() -> None:
+    with pytest.raises(DataError, match="too few"), files.as_written("a", "b"):
+        raise DataError("too few")

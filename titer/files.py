@@ -25,8 +25,22 @@ TIME_FIELDS = frozenset({"time_seconds", "timestamp", "timing"})
 """The only fields that may differ between two runs of the same work."""
 
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SHOWN = 100
+"""Characters of a library's words that one line holds."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How the system says that a disk, a quota or a file takes no more."""
+_FULL_WORDS = (
+    "No space left", "File too large", "quota exceeded", "PytorchStreamWriter failed",
+    "inline_container", "iostream error", "unexpected pos",
+)  # fmt: skip
+"""How torch and safetensors tell it: neither raises OSError."""
+NO_ROOM = "the disk filled. Free some space (dvc gc -w removes cached results of other settings)"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error of whatever library means that a disk takes no more."""
+    by_system = isinstance(error, OSError) and error.errno in FULL
+    return by_system or any(words in str(error) for words in _FULL_WORDS)
 
 
 @contextlib.contextmanager
@@ -45,6 +59,23 @@ def writing(path: Path) -> Iterator[None]:
         else:
             cause, cure = f"cannot be written ({words})", "Make its folder writable"
         raise DataError(f"{path}: {cause}. {cure} and run the same command again") from None
+
+
+@contextlib.contextmanager
+def as_written(place: Path | str, cure: str) -> Iterator[None]:
+    """Turn what a reader stumbles over in a record that is not as Titer writes it into one line.
+
+    For files of our own that came back from elsewhere: by a clone, a remote, a hand. Enclose the
+    reading alone, since a mistake of ours would be told as one of the file.
+
+    Raises:
+        FormatError: the record lacks a key, or holds another type or an impossible value.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        why = (f"no {error}" if isinstance(error, KeyError) else str(error))[:_SHOWN]
+        raise FormatError(f"{place}: not as Titer writes it ({why}). {cure}") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -22,7 +22,7 @@ import signal
 import string
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -38,7 +38,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from titer import files, main_memory, signals
 from titer.config import Config
-from titer.errors import ConfigError, OutOfMemory, TiterError, did_you_mean, first_line
+from titer.errors import (
+    ConfigError,
+    OutOfMemory,
+    TiterError,
+    TooLittleDisk,
+    did_you_mean,
+    first_line,
+)
 
 # never $DVC_ROOT: in a queued experiment that is the parent repository
 ROOT = Path(__file__).resolve().parents[1]
@@ -538,7 +545,10 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
             _record(hydra_config, ERROR, {"error": str(error)})
             raise  # a sweeper counts a failed trial and goes on
         raise _exit(error) from None
-    except (RuntimeError, MemoryError, OSError, ImportError) as error:
+    except Exception as error:  # safetensors' own derives from no narrower one
+        if files.is_full(error):
+            again = f"{declared.name}: {files.NO_ROOM} and run the same command again"
+            raise _exit(TooLittleDisk(again)) from None
         cause = without_memory(error)
         if cause is None:
             raise
@@ -584,7 +594,7 @@ def _run(function: Callable[[Any, Places], float | None], declared: Any, config:
         logger.info("%s: finished before, not run again", folder.relative_to(ROOT))
         objective: float | None = done["objective"]
         return objective
-    with only_one(at.checkpoints):
+    with only_one(at.checkpoints), whole_or_none(at.writes):
         value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
     shutil.rmtree(at.checkpoints, ignore_errors=True)
     if not by_dvc():
@@ -594,6 +604,30 @@ def _run(function: Callable[[Any, Places], float | None], declared: Any, config:
         logger.info("written to %s", folder.relative_to(ROOT))
     logger.info("%s done in %.0f s", declared.name, time.monotonic() - started)
     return value
+
+
+@contextlib.contextmanager
+def whole_or_none(writes: SimpleNamespace) -> Iterator[None]:
+    """Take away what a stage wrote before it failed, where DVC had removed the outs before it.
+
+    Otherwise answers of this run could stand beside no record of it. A job of a sweep has a folder
+    of its own, in which the next attempt goes on.
+    """
+    try:
+        yield
+    except BaseException:
+        if by_dvc():
+            _remove(vars(writes).values())
+        raise
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _record(hydra_config: Any, name: str, row: Mapping[str, Any]) -> None:

@@ -2,23 +2,12 @@
 
 import gzip
 import json
-import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from tests.fuzzing.target import Target, folder, sample, short_yaml, written
+from tests.fuzzing.target import Target, folder, place, sample, short_yaml, written
 from titer.errors import DataError, SourceError, TiterError, Unavailable
 from titer.literature.http import Unusable
 from titer.records import Answer
-
-
-def place(name: str) -> Path:
-    """An empty folder of this process's own."""
-    made = folder() / name
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir()
-    return made
-
 
 # -- results, and what sweeps and DVC leave
 

@@ -50,6 +50,14 @@ def folder() -> Path:
     return made
 
 
+def place(name: str) -> Path:
+    """An empty folder of this process's own."""
+    made = folder() / name
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    return made
+
+
 def written(data: bytes, name: str) -> Path:
     """The input as a file."""
     path = folder() / name

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from functools import lru_cache
 
-from tests.fuzzing import project_files
+from tests.fuzzing import our_records, project_files
 from tests.fuzzing.target import Target, folder, sample, short_yaml, written
 from titer import files
 from titer.errors import TiterError
@@ -158,11 +158,11 @@ def read_pack(data: bytes) -> object:
         assert not extra, f"left the folder: {extra}"
 
 
-def a_pack() -> bytes:
+def a_pack(papers: str = "data/papers") -> bytes:
     content = {"results/stats.json": b"{}"}
     manifest = {
         "sha256": {name: files.sha256_bytes(body) for name, body in content.items()},
-        "reads": {"papers": "data/papers"}, "writes": {"stats": "results/stats.json"},
+        "reads": {"papers": papers}, "writes": {"stats": "results/stats.json"},
     }  # fmt: skip
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -316,6 +316,7 @@ def all_targets() -> dict[str, Target]:
         "json_rows": Target(read_json_rows, (b'{"a": 1}\n{"b": [2]}\n',)),
         "json": Target(read_json, (b'{"a": [1, 2.5, null, "x"]}',)),
         "completion": Target(read_completion, (COMPLETION,), completion_refusals()),
+        **our_records.all_targets(),
         **project_files.all_targets(
             {
                 "completion": COMPLETION,

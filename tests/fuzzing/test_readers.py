@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.fuzzing import hostile, project_files, targets
+from tests.fuzzing import hostile, our_records, project_files, targets
 
 TARGETS = targets.all_targets()
 N_CHANGED = 40
@@ -20,6 +20,10 @@ DEEP = b"[" * 100_000
 LONG = b'{"a": ' + b"9" * 5_000 + b"}"
 """An integer of more digits than Python reads."""
 LLAMA = project_files.LLAMA
+PREFIXED = our_records.tokenizers()[0].replace(
+    b'"continuing_subword_prefix":null', b'"continuing_subword_prefix":"abcd"'
+)
+"""tokenizers' Rust panics where a prefix is longer than a token."""
 
 
 def changed_json(value: dict[str, object], **more: object) -> bytes:
@@ -84,7 +88,18 @@ BROKE = {
     "json": [DEEP, LONG, rb'{"a": "\ud800"}'],
     "json_rows": [b'{"a": ' * 50_000, LONG],
     "open_questions": [b'{"id": "a", "category": "b\x92"}', b'{"id": "ry", "":["di"\r]}'],
-    "pack": [b"PK\x05\x06" + b"\0" * 18, targets.a_pack()[:200]],
+    "pack": [
+        b"PK\x05\x06" + b"\0" * 18, targets.a_pack()[:200], targets.a_pack(papers="../outside"),
+        targets.a_pack(papers="/dev/shm/outside"),
+    ],
+    "papers_examples_train": [b'{"id": 1}\n', b"5\n", b"{}\n"],
+    "papers_ids": [b"[]"],
+    "results_base_run": [b"{}", b'{"status": "ok", "models": 5}'],
+    "results_model": [b"{}", b'{"id": NaN}'],
+    "results_stats": [b"[]", b"{}", b'{"comparisons": 5}', b'{"comparisons": {"qlora": {}}}'],
+    "samples": [b"{}\n", b'{"doc": {"id": "a"}, "filtered_resps": [["x"]]}\n'],
+    "study": [b"{}", b"[]", b'{"study": "seeds"}', b'{"study": "placebo", "arms": {"full": {}}}'],
+    "tokenizer": [b"{}", b"[]", DEEP, PREFIXED],
     "retractions": [
         targets.NOTICES.replace(b",2,R", b"," + b"2" * 5_000 + b",R") + b'"',
         b'".\x00\n\x01"', b"\n",

@@ -112,7 +112,7 @@ def test_a_malformed_record_of_a_file_is_named_with_its_line(tmp_path: Path) -> 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.xml").symlink_to("/proc/self/mem")
     with pytest.raises(FormatError, match=r"a\.xml: cannot be read \(Input/output error\)"):
-        read_papers(tmp_path)
+        read_papers(tmp_path / "a.xml")
 
 
 def test_files_of_other_kinds_are_listed_as_ignored(tmp_path: Path) -> None:
@@ -220,6 +220,14 @@ def test_a_packed_file_of_any_length_takes_the_same_memory(tmp_path: Path) -> No
 
     peak(10)
     assert peak(2_000) < 1.5 * peak(300)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "outside.xml", 1)
+    (papers := tmp_path / "papers").mkdir()
+    (papers / "a.xml").symlink_to(tmp_path / "outside.xml")
+    with pytest.raises(FormatError, match=r"a\.xml: a link out of the folder\. Put the file"):
+        read_papers(papers)
 
 
 def test_an_empty_folder_says_what_is_allowed(tmp_path: Path) -> None:

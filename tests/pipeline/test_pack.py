@@ -90,6 +90,43 @@ def test_a_name_that_leaves_the_folder_is_refused(
     assert done.stderr.splitlines()[-1].endswith("would leave the folder")
 
 
+@pytest.mark.parametrize("path", ["../outside", "/outside"])
+def test_a_listed_folder_that_leaves_the_tree_is_refused(
+    tiny: Clone, pack: Path, tmp_path: Path, path: str
+) -> None:
+    def mislead(content: dict[str, bytes]) -> None:
+        manifest = json.loads(content["manifest.json"])
+        manifest["reads"]["papers"] = path
+        content["manifest.json"] = json.dumps(manifest).encode()
+
+    hostile = rewritten(pack, tmp_path / "hostile.zip", mislead)
+    done = tiny.run("titer", "report", "verify", str(hostile), check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("would leave the folder")
+
+
+def test_a_pack_of_other_rows_is_one_line(tiny: Clone, pack: Path, tmp_path: Path) -> None:
+    def strip(content: dict[str, bytes]) -> None:
+        name, manifest = "results/qlora/closed.jsonl", json.loads(content["manifest.json"])
+        rows = [json.loads(line) for line in content[name].splitlines()]
+        content[name] = b"".join(
+            json.dumps({key: row[key] for key in row if key != "ll"}).encode() + b"\n"
+            for row in rows
+        )
+        manifest["sha256"][name] = sha256_bytes(content[name])
+        content["manifest.json"] = json.dumps(manifest).encode()
+
+    other = rewritten(pack, tmp_path / "other.zip", strip)
+    done = tiny.run("titer", "report", "verify", str(other), check=False)
+    assert done.returncode == 1
+    assert "other.zip: not as Titer writes it (no 'll')" in done.stderr.splitlines()[-1]
+
+
+def test_an_absent_pack_is_one_line(tiny: Clone, tmp_path: Path) -> None:
+    done = tiny.run("titer", "report", "verify", str(tmp_path / "x.zip"), check=False)
+    assert done.stderr.splitlines()[-1].endswith("x.zip: no such file")
+
+
 def test_what_is_no_pack_is_one_line(tiny: Clone, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_text("not a zip")
     done = tiny.run("titer", "report", "verify", str(tmp_path / "x.zip"), check=False)

@@ -111,7 +111,8 @@ def _compare(arguments: argparse.Namespace) -> None:
         if row.get("precision") != "nf4" and not row.get("few_shot")
     ]
     for samples in arguments.compare:
-        found = export.agreement(files.read_jsonl(samples), rows)
+        with files.as_written(samples, "Give samples_*.jsonl as the harness logs them"):
+            found = export.agreement(files.read_jsonl(samples), rows)
         print(
             f"{samples.name}: items {found.n_items}, likelihoods {found.n_likelihoods}, largest "
             f"difference {found.largest:.2e}, items with another likeliest choice "

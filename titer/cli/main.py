@@ -19,7 +19,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from titer import __version__
+from titer import __version__, files
 from titer.cli import (
     ab,
     benchmark,
@@ -40,7 +40,7 @@ from titer.cli import (
     study,
     sweep,
 )
-from titer.errors import TiterError
+from titer.errors import TiterError, TooLittleDisk
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,6 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:  # `titer | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+    except Exception as error:
+        if not files.is_full(error):
+            raise
+        full = TooLittleDisk(f"{files.NO_ROOM} and run the same command again")
+        print(f"error: {full}", file=sys.stderr)
+        return full.exit_code
     return 0
 
 

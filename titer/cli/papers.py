@@ -6,12 +6,15 @@ import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titer.cli import generate
 from titer.cli.places import short
 from titer.config import FINE_TUNES
 from titer.records import Example, Paper
+
+if TYPE_CHECKING:
+    from titer.examples.trace import Collection, Trail
 
 WIDTH = 100
 
@@ -51,12 +54,18 @@ def why(arguments: argparse.Namespace) -> None:
 
     Raises:
         DataError: no papers yet, or nothing of that name.
+        FormatError: data/papers is not as the stage writes it.
     """
-    from titer import runner
+    from titer import files, runner
     from titer.examples.trace import Collection
 
-    collection = Collection(runner.ROOT / "data" / "papers")
-    trail = collection.trail(arguments.name)
+    folder = runner.ROOT / "data" / "papers"
+    with files.as_written(folder, "Run: dvc checkout data/papers"):
+        collection = Collection(folder)
+        _print_trail(collection, collection.trail(arguments.name))
+
+
+def _print_trail(collection: "Collection", trail: "Trail") -> None:
     for example in trail.examples:
         _print_example(example, trail.paper)
     for row in trail.removed:
@@ -203,13 +212,17 @@ def purge(arguments: argparse.Namespace) -> None:
 
 def _same_work(name: str) -> tuple[list[str], int]:
     """The id with all ids of its cluster, and how many examples come from them."""
-    from titer import runner
-    from titer.errors import DataError
+    from titer import files, runner
+    from titer.errors import DataError, FormatError
     from titer.examples.trace import Collection
 
+    folder = runner.ROOT / "data" / "papers"
     try:
-        collection = Collection(runner.ROOT / "data" / "papers")
-        trail = collection.trail(name)
+        with files.as_written(folder, "Run: dvc checkout data/papers"):
+            collection = Collection(folder)
+            trail = collection.trail(name)
+    except FormatError:
+        raise  # how many rows come from it would be a guess
     except DataError:
         return [name], 0  # a paper may be excluded before it was ever collected
     if trail.paper is None:

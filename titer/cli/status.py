@@ -123,10 +123,11 @@ def _verdicts(root: Path) -> list[str]:
     path = root / "results" / "stats.json"
     if not path.is_file():
         return ["No verdict yet: results/stats.json is not there."]
-    return [
-        f"{one['name']}: {one['word']}. {' '.join(one['lines'])}"
-        for one in verdicts.of(files.read_json(path))
-    ]
+    with files.as_written(path, "Run: dvc checkout results/stats.json"):
+        return [
+            f"{one['name']}: {one['word']}. {' '.join(one['lines'])}"
+            for one in verdicts.of(files.read_json(path))
+        ]
 
 
 def _next(root: Path, changed: dict[str, Any] | str) -> str:

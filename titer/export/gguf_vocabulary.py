@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from titer import files
 from titer.errors import LoadError
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -71,10 +72,16 @@ def read(folder: Path, size: int) -> Vocabulary:
 
     Raises:
         LoadError: it is of another kind, or splits text in a way that llama.cpp has no name for.
+        FormatError: tokenizer.json lacks what every fast tokenizer has.
     """
     from titer.modeling.loading import load_tokenizer
 
     tokenizer = load_tokenizer(folder)
+    with files.as_written(folder / "tokenizer.json", CHECKOUT):
+        return _read(folder, size, tokenizer)
+
+
+def _read(folder: Path, size: int, tokenizer: Any) -> Vocabulary:
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     is_pieces = _is_sentencepiece(described)
     pre = "default" if is_pieces else _pre_tokenizer(folder, described)

@@ -56,7 +56,9 @@ class Source:
         if self.run is None or self.run.get("status") != "ok":
             return f"the benchmark of {self.arm} has not run"
         now = self.hashes()
-        if not any(now.items() <= model.items() for model in self.run["models"]):
+        with files.as_written(f"results/{self.arm}/run.json", "Run: dvc checkout results"):
+            is_known = any(now.items() <= model.items() for model in self.run["models"])
+        if not is_known:
             return "the weights are not those that the benchmark measured"
         return None
 
@@ -86,7 +88,7 @@ def find(root: Path, arm: str, *, dtype: Dtype, precision: Dtype, device: Device
         dtype=dtype,
         precision=precision,
         device=device,
-        run=files.read_json(record) if record.is_file() else None,
+        run=files.read_json_object(record) if record.is_file() else None,
     )
 
 

@@ -94,12 +94,21 @@ def find_record(path: Path, raw_sha256: str) -> bytes | None:
 
 
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
-    """Files in the order in which they are read, and those of other kinds; hidden ones are none."""
+    """Files in the order in which they are read, and those of other kinds; hidden ones are none.
+
+    Raises:
+        DataError: there is nothing at the path.
+        FormatError: a link that leads out of the folder, to what DVC does not watch.
+    """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {ALLOWED}")
     if path.is_file():
         return [path], []
+    whole = path.resolve()
     below = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    for file in below:
+        if not file.resolve().is_relative_to(whole):
+            raise FormatError(f"{file}: a link out of the folder. Put the file itself there")
     shown = [
         file
         for file in below

@@ -51,7 +51,10 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError, ImportError) as error:
+    except BaseException as error:
+        # for a damaged file tokenizers has no narrower exception, and its Rust may panic
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise LoadError(f"{folder}: no usable tokenizer: {first_line(error)}") from None
     if not tokenizer.is_fast:
         raise LoadError(f"{folder}: no fast tokenizer (tokenizer.json), which hashes need")

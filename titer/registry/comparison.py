@@ -31,7 +31,8 @@ def compare(root: Path, first: Version, second: Version) -> dict[str, Any]:
             _outputs(root, version, Path(folder) / str(number))
             for number, version in enumerate((first, second))
         ]
-    return versions.compare(*found)
+    with files.as_written(f"results of {first} and {second}", "Register them again"):
+        return versions.compare(*found)
 
 
 def _outputs(root: Path, version: Version, folder: Path) -> Outputs:

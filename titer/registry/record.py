@@ -102,8 +102,15 @@ def read(root: Path, arm: str, description: str) -> Record:
     Raises:
         DataError: the fine-tune did not run, or was not judged; or no description.
         BaseMismatch: the weights that were judged are not those in the folder.
-        FormatError: a result is missing.
+        FormatError: a result is missing or is not as the pipeline writes it.
     """
+    with files.as_written(root / "results", "Run: dvc checkout results"):
+        found = _read(root, arm, description)
+        found.to_text()  # JSON has no NaN, and a tag holds JSON
+        return found
+
+
+def _read(root: Path, arm: str, description: str) -> Record:
     run = files.read_json(root / "results" / arm / "run.json")
     training = files.read_json(root / "results" / f"train_{arm}" / "run.json")
     for what, record in (("the benchmark", run), ("the training", training)):

@@ -124,6 +124,13 @@ def check(pack: Path, folder: Path, *, settings: Callable[[Path], outputs.Asked]
         FormatError: not a pack, a file that was changed, or a name that leaves the folder.
     """
     manifest = _unpack(pack, folder)
+    with files.as_written(pack, "Ask for the pack again, or make it: titer report pack"):
+        return _compared(manifest, folder, settings)
+
+
+def _compared(
+    manifest: Mapping[str, Any], folder: Path, settings: Callable[[Path], outputs.Asked]
+) -> Checked:
     at = SimpleNamespace(**{name: folder / path for name, path in manifest["reads"].items()})
     writes = manifest["writes"]
     stored = files.read_json(folder / writes["stats"])
@@ -159,6 +166,10 @@ def _unpack(pack: Path, folder: Path) -> dict[str, Any]:
             content = {name: archive.read(name) for name in members}
             manifest = json.loads(content.pop(MANIFEST))
             hashes = dict(manifest["sha256"])
+            for path in (*manifest["reads"].values(), *manifest["writes"].values()):
+                _check_member(pack, path, 0)
+    except FileNotFoundError:
+        raise FormatError(f"{pack}: no such file") from None
     except _NO_PACK as error:
         raise FormatError(f"{pack}: not a pack of `titer report pack` ({error})") from None
     changed = sorted(

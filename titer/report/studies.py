@@ -22,9 +22,22 @@ CLAIMS = {
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The studies of a folder, by name; {} where none was made."""
+    """The studies of a folder, by name; {} where none was made.
+
+    Raises:
+        FormatError: a file is not as `titer study` writes it.
+    """
     paths = {name: folder / f"{name}.json" for name in NAMES}
-    return {name: files.read_json(path) for name, path in paths.items() if path.is_file()}
+    return {name: _read(name, path) for name, path in paths.items() if path.is_file()}
+
+
+def _read(name: str, path: Path) -> Any:
+    study = files.read_json(path)
+    with files.as_written(path, f"Run: {COMMANDS[name]}"):
+        if study["study"] != name:
+            raise ValueError(f"the study {study['study']}")
+        page(study)  # holds all that the report shows of it
+    return study
 
 
 def page(study: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from titer.serving.engine import BASE, Servable
 WORKSPACE = "workspace"
 """In place of a version: what lies in models/ and may change with the next run."""
 NF4 = "nf4"
+AGAIN = "Run: dvc checkout results"
 
 
 @dataclass(frozen=True)
@@ -145,13 +146,14 @@ def base_offer(root: Path, base: Folder, source: dict[str, Any]) -> Offer:
         BaseMismatch: models/base is not what was evaluated.
     """
     evaluated = _evaluated(root / "results", "base")
-    judged = next((m for m in evaluated.run["models"] if m["precision"] != NF4), None)
-    if judged is None:
-        raise FormatError(f"{evaluated.where}: no record of the base in full precision")
-    _check_same(evaluated, judged, base)
-    revision = str(source.get("revision") or f"sha256:{base.weights_sha256[:12]}")
-    servable = _servable(BASE, base, None, None, revision, judged, evaluated)
-    return Offer(servable, may_open_thought=_may_open(base, servable.think))
+    with files.as_written(evaluated.where, AGAIN):
+        judged = next((m for m in evaluated.run["models"] if m["precision"] != NF4), None)
+        if judged is None:
+            raise FormatError(f"{evaluated.where}: no record of the base in full precision")
+        _check_same(evaluated, judged, base)
+        revision = str(source.get("revision") or f"sha256:{base.weights_sha256[:12]}")
+        servable = _servable(BASE, base, None, None, revision, judged, evaluated)
+        return Offer(servable, may_open_thought=_may_open(base, servable.think))
 
 
 def registered_offer(root: Path, version: Version, base: Folder) -> Offer:
@@ -185,14 +187,22 @@ def _workspace_offers(root: Path, domain: str, base: Folder, of_base: Offer) -> 
     found = [arm for arm in ARMS if _was_trained(root / "models" / arm)]
     if not found:
         raise NotFound("models/: neither qlora nor full was trained. Run: dvc repro")
-    stats = root / "results" / "stats.json"
-    blocks = files.read_json_object(stats)["comparisons"] if stats.is_file() else {}
+    verdicts = _verdicts(root / "results" / "stats.json")
     for arm in found:
         yield _offer(
             Name(domain, arm), WORKSPACE, root / "models" / arm, base,
             of_base.servable.base_revision, _evaluated(root / "results", arm),
-            blocks.get(arm, {}).get("verdict"),
+            verdicts.get(arm),
         )  # fmt: skip
+
+
+def _verdicts(stats: Path) -> dict[str, str | None]:
+    """By arm; none before the first score."""
+    if not stats.is_file():
+        return {}
+    with files.as_written(stats, AGAIN):
+        blocks = files.read_json(stats)["comparisons"]
+        return {arm: block.get("verdict") for arm, block in blocks.items()}
 
 
 def _was_trained(folder: Path) -> bool:
@@ -208,24 +218,25 @@ def _offer(
     evaluated: Evaluated,
     verdict: str | None,
 ) -> Offer:
-    judged = evaluated.run["models"][0]
-    model, adapter = base, None
-    if name.arm == "qlora":
-        check_safetensors(folder)
-        found = folders.weights_sha256(folders.file_hashes(folder))
-        if found != judged["adapter_sha256"]:
-            raise BaseMismatch(
-                f"{folder}: this adapter ({str(found)[:12]}) is not the one that was evaluated "
-                f"({str(judged['adapter_sha256'])[:12]}). Run: dvc repro"
-            )
-        adapter = folder
-    else:
-        model = read_folder(folder)
-    _check_same(evaluated, judged, model)
-    servable = _servable(
-        f"{name}@{number}", model, adapter, name.domain, revision, judged, evaluated
-    )
-    return Offer(servable, str(name), number, verdict, _may_open(model, servable.think))
+    with files.as_written(evaluated.where, AGAIN):
+        judged = evaluated.run["models"][0]
+        model, adapter = base, None
+        if name.arm == "qlora":
+            check_safetensors(folder)
+            found = folders.weights_sha256(folders.file_hashes(folder))
+            if found != judged["adapter_sha256"]:
+                raise BaseMismatch(
+                    f"{folder}: this adapter ({str(found)[:12]}) is not the one that was evaluated "
+                    f"({str(judged['adapter_sha256'])[:12]}). Run: dvc repro"
+                )
+            adapter = folder
+        else:
+            model = read_folder(folder)
+        _check_same(evaluated, judged, model)
+        servable = _servable(
+            f"{name}@{number}", model, adapter, name.domain, revision, judged, evaluated
+        )
+        return Offer(servable, str(name), number, verdict, _may_open(model, servable.think))
 
 
 def _check_same(evaluated: Evaluated, judged: dict[str, Any], found: Folder) -> None:

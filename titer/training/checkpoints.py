@@ -14,11 +14,6 @@ from titer.errors import FormatError, LoadError, TooLittleDisk
 
 STATE = "trainer_state.json"
 """Written by transformers when all else of a checkpoint is."""
-REFUSED = (
-    "No space left", "File too large", "quota exceeded", "PytorchStreamWriter failed",
-    "inline_container", "iostream error", "unexpected pos",
-)  # fmt: skip
-"""How torch and safetensors tell that a disk took no more: neither raises OSError."""
 
 
 def last_checkpoint(folder: Path, n_processes: int = 1) -> Path | None:
@@ -48,14 +43,11 @@ def needing_room(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        full = isinstance(error, OSError) and error.errno in files.FULL
-        if not full and not any(words in str(error) for words in REFUSED):
+        if not files.is_full(error):
             raise
         _remove_unfinished(folder)
         raise TooLittleDisk(
-            f"{folder}: the disk filled while weights were written. Free some space (dvc gc -w "
-            "removes cached results of other settings) and run the same command to go on from the "
-            "last checkpoint"
+            f"{folder}: {files.NO_ROOM} and run the same command to go on from the last checkpoint"
         ) from None
 
 
