@@ -647,8 +647,8 @@ def earlier(folder: Path, at: Places) -> dict[str, Any] | None:
         ConfigError: a run with other settings or inputs wrote here.
     """
     if (folder / RESULT).exists():
-        row: dict[str, Any] = files.read_json(folder / RESULT)
-        if row.get("run") == at.checkpoints.name:
+        row = files.read_json_object(folder / RESULT)
+        if row.get("run") == at.checkpoints.name and "objective" in row:
             return row
     elif _lock(at.checkpoints).exists():  # such a run began here and did not end
         return None

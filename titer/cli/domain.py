@@ -49,7 +49,11 @@ def chosen(name: str | None) -> str:
 
 
 def show(arguments: argparse.Namespace) -> None:
-    """Print a line per domain; the one that params.yaml chooses is marked."""
+    """Print a line per domain; the one that params.yaml chooses is marked.
+
+    Raises:
+        FormatError: a lock of a benchmark is not as `titer benchmark lock` writes it.
+    """
     from titer import files, runner
 
     current = runner.load_params()[0]["domain"]
@@ -58,8 +62,9 @@ def show(arguments: argparse.Namespace) -> None:
         lock = runner.ROOT / "data" / "benchmark" / name / "benchmark.lock.json"
         size = "no lock yet"
         if lock.is_file():
-            counts = files.read_json(lock)["counts"]
-            size = f"{counts['facts']} facts, {counts['open']} open, {counts['safety']} safety"
+            with files.as_written(lock, f"Run: titer benchmark lock --domain {name}"):
+                counts = files.read_json(lock)["counts"]
+                size = f"{counts['facts']} facts, {counts['open']} open, {counts['safety']} safety"
         print(f"{'*' if name == current else ' '} {name:<14} {title} ({size})")
 
 

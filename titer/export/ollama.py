@@ -139,7 +139,11 @@ def _gaps(rendered: Any, roles: str) -> list[str]:
 
 
 def go_text(segments: Segments) -> str:
-    """Segments as a Go template."""
+    """Segments as a Go template.
+
+    Raises:
+        DataError: they hold what a Modelfile cannot quote.
+    """
     literal = [
         segments.opening,
         segments.answer,

@@ -24,7 +24,7 @@ from titer.serving.engine import BASE, Servable
 WORKSPACE = "workspace"
 """In place of a version: what lies in models/ and may change with the next run."""
 NF4 = "nf4"
-AGAIN = "Run: dvc checkout results"
+AGAIN = "Run: dvc checkout results; of a registered version remove that folder, it is pulled again"
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ def base_offer(root: Path, base: Folder, source: dict[str, Any]) -> Offer:
 
     Raises:
         BaseMismatch: models/base is not what was evaluated.
+        FormatError: the record of the evaluation is not as the benchmark writes it.
     """
     evaluated = _evaluated(root / "results", "base")
     with files.as_written(evaluated.where, AGAIN):

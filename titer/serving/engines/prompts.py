@@ -96,6 +96,7 @@ def end_ids(folder: Path, tokenizer: Any) -> set[int]:
 
     Raises:
         FormatError: the folder's settings are no JSON object.
+        LoadError: they name no ids.
     """
     settings = folder / "generation_config.json"
     file = settings if settings.is_file() else folder / "config.json"
