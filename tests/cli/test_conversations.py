@@ -52,6 +52,7 @@ class Here:
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Here:
+    (tmp_path / "conf").symlink_to(runner.ROOT / "conf")
     monkeypatch.setattr(runner, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     write_chats(tmp_path)
@@ -144,7 +145,8 @@ def test_forms_for_other_tools_go_elsewhere(here: Here, form: str) -> None:
         (["export", "--min-satisfaction", "2"], 2, "--min-satisfaction 2.0: expected 0 to 1"),
         (["export", "--since", "soon"], 1, "'soon' is no date"),
         (["export", "--domain", "chemistry"], 1, "no conversation of 'chemistry' passes; nothing"),
-        (["export", "--domain", "../x"], 2, "no export of '../x'"),
+        (["export", "--domain", "../x"], 2, "domain '../x' has no file conf/domain/"),
+        (["import", "--domain", "autoimune", "chats.jsonl"], 2, "did you mean autoimmune?"),
         (["show", "nobody"], 1, "conversation 'nobody' is not in the store"),
         (["rate", "c1"], 1, "a rating needs a satisfaction from 0 to 1 or a thumb"),
         (["rate", "c1", "--satisfaction", "7"], 1, "satisfaction 7.0; expected 0 to 1"),

@@ -119,12 +119,6 @@ def opened_store() -> Iterator["Store"]:
         yield store
 
 
-def _domain(arguments: argparse.Namespace) -> str:
-    from titer import runner
-
-    return str(arguments.domain or runner.load_params()[0]["domain"])
-
-
 def now() -> str:
     """This moment, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.UTC).isoformat()
@@ -136,6 +130,7 @@ def import_files(arguments: argparse.Namespace) -> None:
     Raises:
         TiterError: a file or the store cannot be used; what was kept before stays kept.
     """
+    from titer.cli.domain import chosen
     from titer.conversations.chats import Consent, Conversation, utc
     from titer.conversations.reading import Fault, Given, read
     from titer.errors import ConfigError
@@ -144,7 +139,7 @@ def import_files(arguments: argparse.Namespace) -> None:
         raise ConfigError("--consent and --consent-date belong together: how and when it was given")
     how = arguments.consent
     consent = None if how is None else Consent(utc(arguments.consent_date), how)
-    given = Given(_domain(arguments), consent, arguments.served)
+    given = Given(chosen(arguments.domain), consent, arguments.served)
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
     found = itertools.chain.from_iterable(read(path, given) for path in arguments.files)
@@ -235,12 +230,13 @@ def export(arguments: argparse.Namespace) -> None:
         TiterError: an option out of range, a file that is no export, or nothing chosen.
     """
     from titer import runner
+    from titer.cli.domain import chosen
     from titer.conversations import exporting, shapes
     from titer.conversations.filters import Filter
     from titer.conversations.scrub import OUT_OF_REACH
     from titer.errors import DataError
 
-    domain = _domain(arguments)
+    domain = chosen(arguments.domain)
     is_trained_on = arguments.format == exporting.TRAINED_ON
     place = f"data/own/{domain}/training" if is_trained_on else f"exports/{domain}"
     output = arguments.output or runner.ROOT / place / shapes.SHAPES[arguments.format].name
