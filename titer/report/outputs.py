@@ -54,35 +54,42 @@ def scored(
     Raises:
         DataError, FormatError: a file is missing or malformed, or results do not fit the facts.
     """
-    found = sources.read(at)
-    facts = benchmark.facts(at)
-    stats = scoring.score(
-        found.arms,
-        facts=facts,
-        questions=benchmark.open_questions(at, asked.eval, root=asked.root),
-        corpus=corpus or corpus_of(facts, found.examples),
-        plan=asked.plan,
-        plan_sha256=plan.sha256(asked.plan, at, asked.eval.questions, root=asked.root),
-        training=found.training,
-        contamination=leaks,
-        lexicon=asked.lexicon,
-        entities=asked.entities,
-        safety_items=benchmark.safety_items(at),
-        reviewed=reviews.load(at.reviews),
-    )
-    stats["judge"] = opinions(stats)
-    checked: dict[str, Any] = files.rounded(
-        {**leaks, "scores": score_tables.clean_scores(stats, leaks)}
-    )
-    context = sources.context(
-        found,
-        domain_title=asked.domain_title,
-        choices=dict(asked.choices),
-        facts=facts,
-        contamination=checked,
-        trials=dict(asked.trials),
-    )
-    return stats, _texts(stats, context, checked, asked.wording)
+    from tqdm.auto import tqdm
+
+    with tqdm(desc="scoring", total=3, unit="step", delay=5, leave=False) as bar:
+        found = sources.read(at)
+        facts = benchmark.facts(at)
+        bar.update()
+        stats = scoring.score(
+            found.arms,
+            facts=facts,
+            questions=benchmark.open_questions(at, asked.eval, root=asked.root),
+            corpus=corpus or corpus_of(facts, found.examples),
+            plan=asked.plan,
+            plan_sha256=plan.sha256(asked.plan, at, asked.eval.questions, root=asked.root),
+            training=found.training,
+            contamination=leaks,
+            lexicon=asked.lexicon,
+            entities=asked.entities,
+            safety_items=benchmark.safety_items(at),
+            reviewed=reviews.load(at.reviews),
+        )
+        bar.update()
+        stats["judge"] = opinions(stats)
+        checked: dict[str, Any] = files.rounded(
+            {**leaks, "scores": score_tables.clean_scores(stats, leaks)}
+        )
+        context = sources.context(
+            found,
+            domain_title=asked.domain_title,
+            choices=dict(asked.choices),
+            facts=facts,
+            contamination=checked,
+            trials=dict(asked.trials),
+        )
+        texts = _texts(stats, context, checked, asked.wording)
+        bar.update()
+        return stats, texts
 
 
 def _texts(
