@@ -55,6 +55,15 @@ def test_a_column_can_be_named(project: Any) -> None:
     assert found == {"question": "Why?", "answer": "So.", "source": "http://a"}
 
 
+def test_rows_of_two_forms_are_valid_where_training_reads_both(project: Any) -> None:
+    other = {"instruction": "What is lamp 9 good for?", "output": "It lights harbour 9."}
+    rows(project, *map(json.dumps, [*GOOD, other]), name="data/own/autoimmune/training/rows.jsonl")
+    done = project.titer("data", "validate", "data/own/autoimmune/training/rows.jsonl")
+    assert done.code == 0, done.err
+    assert "4 rows of qa (jsonl)" in done.out
+    assert project.titer("check").code == 0
+
+
 REFUSED = {
     "onto itself": (("rows.jsonl", "rows.jsonl"), 2, "rows.jsonl: read and written at once"),
     "no file": (("gone.jsonl", "x.jsonl"), 1, "gone.jsonl: no such file"),

@@ -107,7 +107,7 @@ def validate(arguments: argparse.Namespace) -> None:
     domain = chosen(arguments.domain)
     at = benchmark_places(domain, runner.ROOT)
     asked = benchmark.texts_to_guard(at) if at.open.is_file() else []
-    reading = _reading(arguments)
+    reading = _reading(arguments, as_trained=True)
     found = quality.check(
         ((reading.place, example) for example in _shown(reading)),
         domain=domain,
@@ -137,7 +137,7 @@ def review(arguments: argparse.Namespace) -> None:
     """
     from titer.examples import review_sheet
 
-    reading = _reading(arguments)
+    reading = _reading(arguments, as_trained=True)
     rows = ((reading.place, example) for example in _shown(reading))
     n = review_sheet.write(arguments.out, rows, n=arguments.n, seed=arguments.seed)
     print(f"{arguments.out}: {n:,} of {reading.n_rows:,} rows. Write yes or no under:")
@@ -185,7 +185,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     from titer.cli import inspected
 
     _, config = runner.chosen()
-    reading = _reading(arguments)
+    reading = _reading(arguments, as_trained=True)
     folder = arguments.tokenizer or runner.ROOT / "models" / "base"
     found = inspected.look(_shown(reading), folder, config.model)
     print(f"{reading.path}: {reading.n_rows:,} rows of {reading.form.name} ({reading.kind})")
@@ -209,8 +209,12 @@ def learning_curve(arguments: argparse.Namespace) -> None:
     curve.draw(config, shares, arguments.epochs, runner.ROOT, n_seeds=arguments.seeds)
 
 
-def _reading(arguments: argparse.Namespace) -> Any:
-    """The pass over the file that the arguments ask for."""
+def _reading(arguments: argparse.Namespace, *, as_trained: bool = False) -> Any:
+    """The pass over the file that the arguments ask for.
+
+    Args:
+        as_trained: rows of several forms in one file are read, as training reads them.
+    """
     from titer.examples.formats import FORMATS, interop
     from titer.examples.formats.reading import Reading
 
@@ -219,7 +223,8 @@ def _reading(arguments: argparse.Namespace) -> Any:
         return interop.reading(interop.find(path, arguments.dataset))
     form = FORMATS[arguments.format] if arguments.format else None
     columns = _columns(arguments.column)
-    return Reading(path, form, adapt=_renaming(columns) if columns else None)
+    adapt = _renaming(columns) if columns else None
+    return Reading(path, form, adapt=adapt, is_mixed=as_trained and form is None)
 
 
 def _columns(given: Iterable[str]) -> dict[str, str]:
