@@ -237,12 +237,26 @@ def merge(choices: Mapping[str, str], values: Mapping[str, Any]) -> DictConfig:
     Raises:
         ConfigError: an unknown key, a value of the wrong type, `${}` or a `defaults:` list.
     """
-    merged = OmegaConf.structured(Config)
-    parts = [
-        (f"conf/{group}/{name}.yaml", {group: read_yaml(ROOT / "conf" / group / f"{name}.yaml")})
+    return _merged(of_choices(choices), {"params.yaml": dict(values)})
+
+
+def of_choices(choices: Mapping[str, str]) -> DictConfig:
+    """Schema and the chosen files of conf/, without params.yaml; raises as `merge`."""
+    return _merged(OmegaConf.structured(Config), _files(choices))
+
+
+def _files(choices: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What each chosen file of conf/ holds, below the name of its group."""
+    return {
+        f"conf/{group}/{name}.yaml": {group: read_yaml(ROOT / "conf" / group / f"{name}.yaml")}
         for group, name in choices.items()
-    ]
-    for file, part in [*parts, ("params.yaml", dict(values))]:
+    }
+
+
+def _merged(onto: Any, parts: Mapping[str, dict[str, Any]]) -> DictConfig:
+    """Parts by the file that they come from on top of one another; `onto` stays as it is."""
+    merged = onto
+    for file, part in parts.items():
         _refuse_hidden(file, part)
         try:
             merged = OmegaConf.merge(merged, part)
@@ -294,9 +308,10 @@ def check_all() -> str:
     choices, values = load_params()
     config = typed(merge(choices, values))
     for group, names in groups().items():
+        others = of_choices({other: name for other, name in choices.items() if other != group})
         for name in names:
             if name != choices[group]:
-                typed(merge({**choices, group: name}, values))
+                typed(_merged(others, _files({group: name}) | {"params.yaml": dict(values)}))
     for path in sorted((ROOT / "conf" / "sweep").glob("*.yaml")):
         _check_sweep(path, config)
     return "configuration ok: " + ", ".join(f"{g}={n}" for g, n in sorted(choices.items()))

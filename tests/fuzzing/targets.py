@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from tests.fuzzing import our_records, project_files
 from tests.fuzzing.target import Target, folder, sample, short_yaml, written
@@ -139,10 +140,19 @@ def read_reviews(data: bytes) -> object:
 def read_settings(data: bytes) -> object:
     from titer import runner
 
-    choices, _ = runner.load_params()
+    choices, chosen = default_choices()
     values = runner.read_yaml(written(data, "params.yaml"))
     own = {key: value for key, value in values.items() if key not in choices}
-    return runner.typed(runner.merge(choices, own))
+    return runner.typed(runner._merged(chosen, {"params.yaml": own}))
+
+
+@lru_cache
+def default_choices() -> tuple[dict[str, str], Any]:
+    """The choices of params.yaml, and the files of conf/ that they name."""
+    from titer import runner
+
+    choices, _ = runner.load_params()
+    return choices, runner.of_choices(choices)
 
 
 def read_pack(data: bytes) -> object:
