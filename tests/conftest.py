@@ -41,24 +41,15 @@ TOGETHER = ("tests/pipeline/test_default_run.py", "tests/pipeline/", "tests/reli
 """Files whose fixtures run stages: one worker of pytest-xdist takes each group, and early."""
 
 
-LONG = ("tests/training/", "tests/serving/", "tests/literature/test_collection_gates.py")
-"""Long files, each apart, before the short ones: else one worker ends long after the other."""
-
-
 def group(nodeid: str) -> str:
     """What one worker does whole: such a group, and else a file."""
     return next((one for one in TOGETHER if nodeid.startswith(one)), nodeid.partition("::")[0])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The costly groups first, then long files; else as collected, since sorting is stable."""
-    places = {one: place for place, one in enumerate((*TOGETHER, LONG))}
-
-    def place(item: pytest.Item) -> int:
-        costly = group(item.nodeid)
-        return places.get(LONG if item.nodeid.startswith(LONG) else costly, len(places))
-
-    items.sort(key=place)
+    """The costly groups first; else in the order of the files, since sorting is stable."""
+    places = {one: place for place, one in enumerate(TOGETHER)}
+    items.sort(key=lambda item: places.get(group(item.nodeid), len(TOGETHER)))
 
 
 @pytest.hookimpl(optionalhook=True)
