@@ -31,7 +31,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How the system says that a disk, a quota or a file takes no more."""
 _FULL_WORDS = (
     "No space left", "File too large", "quota exceeded", "PytorchStreamWriter failed",
-    "inline_container", "iostream error", "unexpected pos",
+    "iostream error", "unexpected pos",
 )  # fmt: skip
 """How torch and safetensors tell it: neither raises OSError."""
 NO_ROOM = "the disk filled. Free some space (dvc gc -w removes cached results of other settings)"

@@ -44,7 +44,7 @@ def sweep(tmp_path: Path) -> Path:
 
 
 def test_help_is_quick_and_names_every_command(project: Any) -> None:
-    done = project.titer("--help")
+    done = project.process("--help")
     assert (done.code, done.err) == (0, "")
     for word in ("check", "pin", "domain", "benchmark", "export", "sweep", "dvc repro"):
         assert word in done.out
@@ -89,7 +89,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_check_is_one_line_and_quick(project: Any) -> None:
-    done = project.titer("check")
+    done = project.process("check")
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         "configuration ok: domain=autoimmune, hardware=cpu, model=pocket, papers=sample\n"
@@ -99,27 +99,27 @@ def test_check_is_one_line_and_quick(project: Any) -> None:
 
 def test_a_lock_is_stale_after_an_edit_and_written_anew(project: Any) -> None:
     (project.root / LOCK).unlink()
-    assert project.titer("benchmark", "lock").code == 0
+    assert project.process("benchmark", "lock").code == 0
     with (project.root / "data/benchmark/general/general.jsonl").open("a") as file:
         file.write("\n")
-    stale = project.titer("check")
+    stale = project.process("check")
     assert (stale.code, stale.out) == (1, "")
     assert stale.err == (
         f"error: {project.root / LOCK}: stale (general/general.jsonl). Run: titer benchmark lock\n"
     )
-    written = project.titer("benchmark", "lock")
+    written = project.process("benchmark", "lock")
     assert written.out.startswith(f"{LOCK}: ")
-    assert project.titer("check").code == 0
+    assert project.process("check").code == 0
 
 
 def test_a_missing_lock_is_one_line(project: Any) -> None:
     (project.root / LOCK).unlink()
-    done = project.titer("check")
+    done = project.process("check")
     assert done.err == (f"error: {project.root / LOCK}: no such file. Run: titer benchmark lock\n")
 
 
 def test_the_best_job_comes_first_and_back_through_dvc(project: Any, sweep: Path) -> None:
-    done = project.titer("sweep", "best", str(sweep))
+    done = project.process("sweep", "best", str(sweep))
     *ranking, command = done.out.splitlines()
     assert [line.split()[1] for line in ranking] == [
         "2.250000", "2.500000", "2.750000", "3.000000", "4.000000",
@@ -135,7 +135,7 @@ def test_the_best_job_comes_first_and_back_through_dvc(project: Any, sweep: Path
 
 
 def test_the_largest_objective_is_best_on_request(project: Any, sweep: Path) -> None:
-    done = project.titer("sweep", "best", str(sweep), "--maximise")
+    done = project.process("sweep", "best", str(sweep), "--maximise")
     assert done.out.startswith("# 4.000000  ")
     assert "qlora.learning_rate=5e-4" in done.out.splitlines()[-1]
 

@@ -22,7 +22,7 @@ def rows(project: Any, *lines: str, name: str = "rows.jsonl") -> Path:
 
 
 def test_help_is_quick_and_names_the_verbs(project: Any) -> None:
-    done = project.titer("data", "--help")
+    done = project.process("data", "--help")
     assert done.code == 0 and done.cpu_s < 1
     assert all(
         name in done.out for name in ("convert", "inspect", "validate", "review", "learning-curve")

@@ -23,7 +23,7 @@ def hub() -> Iterator[Hub]:
 def test_a_commit_is_written_and_comments_stay(project: Any, hub: Hub) -> None:
     project.set(LLAMA, revision="null")
     before = (project.root / LLAMA).read_text()
-    done = project.titer("pin", "llama_3_1_8b_instruct", HF_ENDPOINT=hub.url)
+    done = project.process("pin", "llama_3_1_8b_instruct", HF_ENDPOINT=hub.url)
     assert (done.code, done.err) == (0, "")
     assert done.out == f"{LLAMA}: revision: {COMMIT}\n"
     after = (project.root / LLAMA).read_text()
@@ -34,7 +34,7 @@ def test_a_commit_is_written_and_comments_stay(project: Any, hub: Hub) -> None:
 def test_a_model_that_the_hub_does_not_know_leaves_the_file(project: Any, hub: Hub) -> None:
     project.set(LLAMA, repo_id="deepseek-ai/DeepSeek-R1-Distill-Qwen-8B")
     before = (project.root / LLAMA).read_text()
-    done = project.titer("pin", "llama_3_1_8b_instruct", HF_ENDPOINT=hub.url)
+    done = project.process("pin", "llama_3_1_8b_instruct", HF_ENDPOINT=hub.url)
     assert (done.code, done.out) == (4, "")
     assert done.err == (
         "error: deepseek-ai/DeepSeek-R1-Distill-Qwen-8B: no such model on the hub "

@@ -168,10 +168,14 @@ def test_metric_modules_take_batches():
     assert module.compute()["closed_acc"] == 0.5
 
 
-def test_loading_a_metric_leaves_nothing_in_home(tmp_path):
+def test_loading_a_metric_leaves_nothing_in_home_and_takes_no_torch(tmp_path):
+    """Torch and transformers take four seconds of which scoring has no use."""
     code = (
+        "import sys\n"
         "from titer.evaluation.metrics import load_metric as m\n"
-        "print(m('closed_accuracy').compute(predictions=[[1., 0.]], references=[0]))"
+        "print(m('closed_accuracy').compute(predictions=[[1., 0.]], references=[0]))\n"
+        "print(sorted({'torch', 'transformers'} & set(sys.modules)))\n"
+        "import transformers"
     )
     home, scratch = tmp_path / "home", tmp_path / "scratch"
     home.mkdir()
@@ -182,4 +186,5 @@ def test_loading_a_metric_leaves_nothing_in_home(tmp_path):
         env=kept | {"HOME": str(home), "TMPDIR": str(scratch)},
     )  # fmt: skip
     assert "'closed_acc': 1.0" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
     assert [*home.rglob("*"), *scratch.rglob("titer-*")] == []

@@ -102,6 +102,7 @@ def make_tiny(clone: Clone) -> None:
     for section in ("qlora", "full"):
         params[section] |= {"epochs": 0.1, "evals": 2}
     params["examples"]["per_paper"] = 2
+    params["eval"]["max_candidates"] = 4
     (clone.path / "params.yaml").write_text(yaml.safe_dump(params))
 
 

@@ -56,6 +56,8 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before_and_the_same_command_con
         pytest.param(OSError(28, "No space left on device"), True, id="errno"),
         pytest.param(RuntimeError("inline_container.cc:672] . unexpected pos"), True, id="torch"),
         pytest.param(OSError(13, "Permission denied"), False, id="another"),
+        pytest.param(RuntimeError("inline_container.cc:215] . Couldn't parse the version"), False,
+                     id="a damaged file"),
         pytest.param(RuntimeError("shapes differ"), False, id="a bug"),
     ],
 )  # fmt: skip

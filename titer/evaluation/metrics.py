@@ -4,12 +4,14 @@ Invariant: nothing here knows arms, files of results or statistics; overlap with
 the descriptive counts are shown but never decide.
 """
 
+import contextlib
 import json
 import math
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -231,7 +233,8 @@ def load_metric(name: str) -> Any:
         name: one of MODULES.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import evaluate
+    with _no_transformers():
+        import evaluate
 
     scratch = _scratch()
     # load() takes no folder for the copies that it imports; the default one is below HOME
@@ -245,6 +248,23 @@ def load_metric(name: str) -> Any:
         )
     finally:
         evaluate.config.HF_MODULES_CACHE = before
+
+
+@contextlib.contextmanager
+def _no_transformers() -> Iterator[None]:
+    """Let evaluate do without transformers, as its own check for that package allows.
+
+    It wants it for its Evaluator alone, which is not used here, and four seconds go to it and to
+    torch, which nothing else of the scoring needs.
+    """
+    if "transformers" in sys.modules:
+        yield
+        return
+    sys.modules["transformers"] = None  # type: ignore[assignment]  # `import` raises ImportError
+    try:
+        yield
+    finally:
+        del sys.modules["transformers"]
 
 
 @lru_cache(maxsize=1)
