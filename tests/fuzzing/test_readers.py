@@ -68,7 +68,8 @@ BROKE = {
     ],
     "prose": [b"a: \xff", b"? [a]\n: b\n", b"5: a\n", b"a: 2026-99-99\n"],
     "search": [
-        b'{"a":' * 50_000, b"[1]", targets.SEARCH.replace(b">2</C", ">\u00b2</C".encode()),
+        b'{"a":' * 50_000, b"[1]", b'{"error": "rate\\nlimit"}',
+        targets.SEARCH.replace(b">2</C", ">\u00b2</C".encode()),
         targets.SEARCH.replace(b">2</C", b">" + b"2" * 5_000 + b"</C"),
     ],
     "settings": [hostile.WHOLE["YAML of aliases"], b"seed: " + b"9" * 400],
@@ -117,6 +118,7 @@ BROKE_IN_PART = {
         targets.CHATS.replace(b"0.9", b"9" * 400), targets.CHATS.replace(b"0.9", b"9" * 5_000),
     ],
     "pubmed": [targets.PUBMED.replace(b"<PMID>1<", '<PMID Version="\u00b2">1<'.encode())],
+    "retractions": [targets.NOTICES.replace(b"1/2/2020 0:00", b"9" * 20)],
     "rows_json": [b'[{"conversations": [{"from": [], "value": "a"}]}]'],
 }  # fmt: skip
 """The same of readers that name what they refuse and go on."""

@@ -47,6 +47,7 @@ def test_seconds_come_from_a_number_or_a_date() -> None:
     assert seconds_of("2.5") == 2.5
     assert seconds_of(email.utils.format_datetime(soon, usegmt=True)) == pytest.approx(30, abs=2)
     assert (seconds_of(None), seconds_of("soon")) == (None, None)
+    assert seconds_of(f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT") is None
 
 
 def test_a_date_counts_from_the_time_of_the_answer_not_from_our_clock() -> None:

@@ -96,6 +96,7 @@ def test_a_fraction_of_sums_keeps_its_grouping() -> None:
     ("date", "expected"),
     [
         ("<Year>2019</Year><Month>Mar</Month><Day>4</Day>", "2019-03-04"),
+        (f"<Year>2019</Year><Month>Mar</Month><Day>{'9' * 20}</Day>", "2019-03"),
         ("<Year>2019</Year><Month>03</Month>", "2019-03"),
         ("<Year>2019</Year>", "2019"),
         ("<Year>2019</Year><Season>Spring</Season>", "2019"),

@@ -50,7 +50,7 @@ def _json_error(body: bytes) -> str:
     except ValueError:
         return "cut JSON"
     error = answer.get("error") if isinstance(answer, dict) else None
-    return str(error or "JSON without an error")[:160]
+    return " ".join(str(error or "JSON without an error").split())[:160]
 
 
 def _repaired(body: bytes, kind: str) -> bytes | None:

@@ -55,7 +55,7 @@ def _joined(year: str, month: str, day: str) -> str:
         return year
     try:
         return datetime.date(int(year), int(month), int(day)).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         return f"{year}-{month}"
 
 

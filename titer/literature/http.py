@@ -234,7 +234,7 @@ def seconds_of(retry_after: str | None, date: str | None = None) -> float | None
         moment = email.utils.parsedate_to_datetime(retry_after)
         now = email.utils.parsedate_to_datetime(date) if date else _now()
         return max(0.0, (moment - now).total_seconds())
-    except (TypeError, ValueError):  # no date at all, or one without a time zone
+    except (TypeError, ValueError, OverflowError):  # no date, or one without a time zone
         return None
 
 

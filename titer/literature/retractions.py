@@ -171,7 +171,7 @@ def iso_date(text: str) -> str | None:
     parts = (match[3], match[1], match[2]) if match else tuple(text[:10].split("-"))
     try:
         return datetime.date(*(int(part) for part in parts)).isoformat()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
