@@ -11,7 +11,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))" \
 	  || { echo "error: Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
-	@echo "installing the pinned dependencies (about two minutes and 2 GB)"
+	@echo "installing the pinned dependencies (two minutes and 2 GB with a CPU build of torch, more with CUDA)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
 	  "torch==2.13.0" -e ".[sweep,serve,dev]"
 	@touch $@

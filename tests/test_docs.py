@@ -33,7 +33,7 @@ PLACEHOLDER = re.compile(r"<[a-z]+>")
 PATH = re.compile(r"[\w.*-]*(?:/[\w.*-]+)*/?")
 SUFFIXES = (".csv", ".html", ".json", ".jsonl", ".lock", ".md", ".py", ".toml", ".txt", ".yaml")
 PROGRAMS = ("dvc", "git", "make", "pip", "pre-commit", "pytest", "python", "titer")
-IN_OWN_FOLDERS = ("config.json", "dataset_info.json", "rows.alpaca.jsonl")
+IN_OWN_FOLDERS = ("config.json", "dataset_info.json", "rows.alpaca.jsonl", "rows.jsonl")
 """Files that a reader brings."""
 
 
@@ -173,9 +173,9 @@ def check_coverage(words: list[str]) -> None:
 
 def check_git(words: list[str]) -> None:
     if words[0] == "clone":
-        assert len(words) == 2, "git clone <address>"
+        assert len(words) in (2, 3), "git clone <address> [folder]"
         return
-    if words[0] in ("commit", "push", "fetch"):
+    if words[0] in ("add", "commit", "push", "fetch"):
         said = subprocess.run(["git", words[0], "-h"], capture_output=True, text=True)
         usage = said.stdout + said.stderr
         options = [word for word in words[1:] if word.startswith("-")]
@@ -187,6 +187,11 @@ def check_git(words: list[str]) -> None:
     assert words[:2] == ["checkout", "--"], f"git {words}"
     unknown = [path for path in words[2:] if not is_known(path)]
     assert not unknown, f"{unknown}: neither files here nor made by the pipeline"
+
+
+def check_cd(words: list[str]) -> None:
+    """Only into the folder that `git clone` has made."""
+    assert words == ["titer"], words
 
 
 def check_pre_commit(words: list[str]) -> None:
@@ -202,7 +207,7 @@ def check_salloc(words: list[str]) -> None:
 CHECKS = {
     "make": check_make, "titer": check_titer, "dvc": check_dvc, "python": check_python,
     "pip": check_pip, "pytest": check_pytest, "export": check_export, "source": check_source,
-    "git": check_git, "pre-commit": check_pre_commit, "salloc": check_salloc,
+    "git": check_git, "cd": check_cd, "pre-commit": check_pre_commit, "salloc": check_salloc,
     "coverage": check_coverage, "cyclonedx-py": check_audit, "pip-audit": check_audit,
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The command `titer`: quick help, exit codes, the benchmark's lock, the ranking of a sweep."""
 
+import argparse
 import json
 import os
 import shlex
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from titer import __version__
-from titer.cli.main import main
+from titer.cli import examples
+from titer.cli.main import main, parser
 
 LOCK = "data/benchmark/autoimmune/benchmark.lock.json"
 
@@ -51,23 +53,22 @@ def test_help_is_quick_and_names_every_command(project: Any) -> None:
     assert done.cpu_s < 0.5
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["check"],
-        ["pin"],
-        ["domain", "new"],
-        ["benchmark", "lock"],
-        ["export", "lm-eval"],
-        ["sweep", "best"],
-        ["conversations", "export"],
-    ],
-)
-def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("leaf", [*examples.leaves(parser())], ids=lambda leaf: leaf.prog)
+def test_every_command_has_help_with_an_example_that_it_takes(
+    leaf: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([*words, "--help"])
+        main([*leaf.prog.split()[1:], "--help"])
     assert ended.value.code == 0
-    assert " ".join(["titer", *words]) in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith(f"usage: {leaf.prog} ")
+    assert "%%" not in shown
+    _, found, example = " ".join(f"{leaf.description} {leaf.epilog or ''}".split()).partition(
+        f"Example: {leaf.prog}"
+    )
+    assert found
+    assert leaf.parse_args(shlex.split(example.partition(" && ")[0].rstrip(".")))
+    assert [action.dest for action in leaf._actions if action.help is None] == []
 
 
 @pytest.mark.parametrize("words", [["chekc"], ["benchmark"], ["sweep", "worst"], ["pin"]])

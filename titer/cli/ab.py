@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         verb = verbs.add_parser(name, help=text, description=f"{text}.")
         verb.set_defaults(run=function)
         if name != "list":
-            verb.add_argument("name")
+            verb.add_argument("name", help="as `titer ab list` gives it")
 
 
 def _add_new(verbs: Any) -> None:

@@ -45,11 +45,11 @@ def add(commands: Any) -> None:
             verb.add_argument("--domain", help="default: all")
             verb.add_argument("--limit", type=int, default=50, help="default: 50")
         else:
-            verb.add_argument("id")
+            verb.add_argument("id", help="as `titer conversations list` gives it")
         if name == "rate":
             verb.add_argument("--satisfaction", type=float, help="0 to 1")
-            verb.add_argument("--thumbs", choices=("up", "down"))
-            verb.add_argument("--comment")
+            verb.add_argument("--thumbs", choices=("up", "down"), help="in place of a number")
+            verb.add_argument("--comment", help="kept with the rating")
             verb.add_argument("--turn", type=int, help="number of an answer as `show` gives it")
         if name == "forget":
             verb.add_argument(
@@ -66,7 +66,7 @@ def _add_import(verbs: Any) -> None:
         "its own (`consent: {at, how}`) or that of the command. Example: titer conversations "
         "import chats.jsonl --consent 'tick box of the chat page' --consent-date 2026-11-01",
     )
-    verb.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    verb.add_argument("files", type=Path, nargs="+", metavar="FILE", help="JSONL or JSON")
     verb.add_argument("--domain", help="of rows that name none; default: that of params.yaml")
     verb.add_argument("--consent", metavar="HOW", help="how consent was given, for rows without it")
     verb.add_argument("--consent-date", metavar="DATE", help="when; needed with --consent")

@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
     verb.add_argument("sheet", type=Path, help="as written by `titer data review`, filled in")
     verb.set_defaults(run=reviewed)
     text = "train on 10, 30 and 100 %% of the examples: would more of them help?"
-    verb = verbs.add_parser("learning-curve", help=text, description=f"{text}.")
+    verb = verbs.add_parser("learning-curve", help=text, description=text.replace("%%", "%"))
     verb.add_argument("--shares", default="0.1,0.3,1", help="joined by commas (0.1,0.3,1)")
     verb.add_argument("--epochs", type=float, help="over all examples; default: qlora.epochs")
     verb.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings per share (3)")

@@ -28,6 +28,7 @@ from titer.cli import (
     data,
     doctor,
     domain,
+    examples,
     export,
     keys,
     model,
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     for noun in nouns:
         noun.add(commands)
+    examples.add(top)
     return top
 
 

@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
         help="pack what a reviewer needs, or compute a pack's numbers again",
         description="Zip outputs, marks, hashes and environment of the present result, without any "
         "text of a training row; or compute every number of such a zip again, without a GPU. "
-        "Example: titer report verify reports/pack.zip",
+        "Example: titer report verify runs/pack.zip",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True)
     text = "write the pack of the present result"
