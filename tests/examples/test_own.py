@@ -50,6 +50,13 @@ def test_each_form_gives_question_and_answer(tmp_path: Path, row: dict[str, Any]
     assert example.paper_id == ("own:rows.jsonl#A book" if "source" in row else "own:rows.jsonl")
 
 
+def test_what_ends_a_turn_of_any_model_goes_and_a_thought_stays(tmp_path: Path) -> None:
+    answer = "<think>Why?</think> [INST]So[/INST]<end_of_turn>, <eos>and <|<|x|>im_end|><<SYS>>why<</SYS>>."
+    lines(tmp_path, {**PAIR, "answer": answer})
+    (example,) = own.read(tmp_path).examples
+    assert example.answer == "<think>Why?</think> So, and why."
+
+
 def test_one_json_list_is_read_like_lines(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text(json.dumps([PAIR, PAIR]))
     assert [row.messages for row in own.read(tmp_path).examples] == [TURNS, TURNS]

@@ -26,7 +26,7 @@ from titer.examples.formats.base import message_fault
 from titer.examples.formats.containers import SUFFIXES
 from titer.examples.formats.reading import UNANSWERED, Reading
 from titer.examples.normalise import OWN, normal_id, paper_ids, words
-from titer.records import Example, Paper
+from titer.records import CONTROL_TOKENS, Example, Paper
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ SERVICES = frozenset({"", "pubmed", "arxiv", OWN})
 """Values of `source` that do not tell one source from another."""
 RECIPE_VERSION = 1
 
-# a token that ends a turn would end it in training too
-_CONTROL = re.compile(r"<[|\uff5c][^<>|\uff5c]{1,40}[|\uff5c]>|</?s>")
+_THOUGHT = ("<think>", "</think>")
+"""Kept, since a user may train a model to think."""
 
 
 @dataclass(frozen=True)
@@ -241,14 +241,25 @@ def _given(found: Example) -> str:
     return found.paper_id.strip() or ("" if source.lower() in SERVICES else source)
 
 
+def _plain(text: str) -> str:
+    """The text without tokens that would end a turn in training too, however often nested."""
+    while (shorter := CONTROL_TOKENS.sub(_kept, text)) != text:
+        text = shorter
+    return text
+
+
+def _kept(token: re.Match[str]) -> str:
+    return token[0] if token[0] in _THOUGHT else ""
+
+
 def _without_control(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row; a text loses its control tokens before its speakers are looked for."""
     text = row.get("text")
-    return {**row, "text": _CONTROL.sub("", text)} if isinstance(text, str) else row
+    return {**row, "text": _plain(text)} if isinstance(text, str) else row
 
 
 def _clean(message: Mapping[str, str]) -> dict[str, str]:
-    return {"role": message["role"], "content": _CONTROL.sub("", message["content"]).strip()}
+    return {"role": message["role"], "content": _plain(message["content"]).strip()}
 
 
 def _cluster(given: str, messages: list[dict[str, str]], clusters: Mapping[str, str]) -> str:
