@@ -51,7 +51,10 @@ def test_each_form_gives_question_and_answer(tmp_path: Path, row: dict[str, Any]
 
 
 def test_what_ends_a_turn_of_any_model_goes_and_a_thought_stays(tmp_path: Path) -> None:
-    answer = "<think>Why?</think> [INST]So[/INST]<end_of_turn>, <eos>and <|<|x|>im_end|><<SYS>>why<</SYS>>."
+    answer = (
+        "<think>Why?</think> [INST]So[/INST]<end_of_turn>, <eos>and "
+        "<|<|x|>im_end|><<SYS>>why<</SYS>>."
+    )
     lines(tmp_path, {**PAIR, "answer": answer})
     (example,) = own.read(tmp_path).examples
     assert example.answer == "<think>Why?</think> So, and why."
