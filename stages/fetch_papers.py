@@ -58,10 +58,11 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     unique = dedupe.deduplicate(selected.kept)
     asked = benchmark.texts_to_guard(at.reads)
     copies = [p for p in selected.kept if p.paper_id != p.cluster_id]
+    not_taken = dedupe.not_taken(collection.papers, selected.kept)
     written = generated.gate(generated.read(at.reads.generated), unique.kept)
     rows = own.read_wanted(
-        at.reads.training, cfg.examples.sources, papers=selected.kept, excluded=listed,
-        domain=at.choices["domain"], words_of=lexicons(at.reads.domains),
+        at.reads.training, cfg.examples.sources, papers=[*selected.kept, *not_taken],
+        excluded=listed, domain=at.choices["domain"], words_of=lexicons(at.reads.domains),
     )  # fmt: skip
     texts = documents.read_wanted(
         at.reads.documents, cfg.examples, deduplicate=dedupe.deduplicate,
@@ -72,7 +73,7 @@ def fetch_papers(cfg: Any, at: Places) -> None:
     )
     similar = embedding.encoder_or_none(encoder)
     built = build.build(
-        unique.kept, cfg.examples, asked, duplicates=copies, documents=texts,
+        unique.kept, cfg.examples, asked, duplicates=[*copies, *not_taken], documents=texts,
         extra=[*written.examples, *rows.examples], rejected=written.rejected, similar=similar,
     )  # fmt: skip
     built.counts["planted"] = planted.self_test(

@@ -256,6 +256,11 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     write_text(path, buffer.getvalue())
 
 
+def is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a path below a folder is hidden or lies in what is, as checkpoints of notebooks."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
 def sha256_bytes(content: bytes) -> str:
     """Hex sha256 of bytes."""
     return hashlib.sha256(content).hexdigest()

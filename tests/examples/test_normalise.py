@@ -63,6 +63,15 @@ def test_letters_of_another_alphabet_are_not_unified() -> None:
         ("PMID: 123", "pmid:123"),
         ("https://dx.doi.org/10.1000/A", "doi:10.1000/a"),
         ("http://arxiv.org/abs/2401.00001v3", "arxiv:2401.00001"),
+        ("https://arxiv.org/pdf/2401.00001v2.pdf", "arxiv:2401.00001"),
+        ("arXiv:2401.00001v2 [q-bio.TO]", "arxiv:2401.00001"),
+        ("https://pubmed.ncbi.nlm.nih.gov/123/?term=lupus#abstract", "pmid:123"),
+        ("PMID 123", "pmid:123"),
+        ("123.0", "pmid:123"),
+        (
+            "10.1002/(SICI)1096(1999)62:4<265::AID>3.0.CO;2-#",
+            "doi:10.1002/(sici)1096(1999)62:4<265::aid>3.0.co;2-#",
+        ),
     ],
 )
 def test_an_id_has_one_spelling(given: str, spelled: str) -> None:
@@ -79,3 +88,17 @@ def test_an_id_has_one_spelling(given: str, spelled: str) -> None:
 )
 def test_an_own_row_has_the_id_that_it_gave(paper_id: str, source: str, ids: set[str]) -> None:
     assert example_ids(make_example("Why?", "So.", paper_id=paper_id, source=source)) == ids
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("HbA_1c", ["hba1c"]),
+        ("HbA<sub>1c</sub>", ["hba1c"]),
+        ("CO$_2$ and CO$_{2}$", ["co2", "and", "co2"]),
+        ("10^(9 cells)/L", ["109", "cells", "l"]),
+        ("_very_ long", ["very", "long"]),
+    ],
+)
+def test_scripts_are_part_of_their_word(written: str, read: list[str]) -> None:
+    assert words(written) == read

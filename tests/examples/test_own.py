@@ -12,6 +12,7 @@ from titer.errors import FormatError
 from titer.examples import own
 from titer.examples.build import build
 from titer.examples.formats import chat
+from titer.examples.normalise import example_ids
 from titer.examples.recipes import paper_examples
 
 PAIR = {"question": "Why does the lamp smoke?", "answer": "The wick is long."}
@@ -58,6 +59,12 @@ def test_what_ends_a_turn_of_any_model_goes_and_a_thought_stays(tmp_path: Path) 
     lines(tmp_path, {**PAIR, "answer": answer})
     (example,) = own.read(tmp_path).examples
     assert example.answer == "<think>Why?</think> So, and why."
+
+
+def test_a_number_sign_in_the_name_of_a_file_hides_no_id(tmp_path: Path) -> None:
+    lines(tmp_path, {**PAIR, "source": "PMID:9"}, name="batch#2.jsonl")
+    (example,) = own.read(tmp_path).examples
+    assert example_ids(example) == {"pmid:9"}
 
 
 def test_one_json_list_is_read_like_lines(tmp_path: Path) -> None:
@@ -127,6 +134,7 @@ def test_what_is_not_used_is_counted_and_named(
     (tmp_path / "packed.jsonl.gz").write_bytes(gzip.compress(json.dumps(PAIR).encode()))
     for name in (".gitkeep", "rows.jsonl.dvc", ".gitignore"):
         (tmp_path / name).write_text("x")
+    lines(tmp_path, PAIR, name=".ipynb_checkpoints/rows-checkpoint.jsonl")
     rows = own.read(tmp_path, excluded={"pmid:9"})
     assert rows.counts == {
         "rows": {"packed.jsonl.gz": 1, "rows.jsonl": 1},

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.standin import corpus
-from titer.literature.dedupe import deduplicate
+from titer.literature.dedupe import deduplicate, not_taken
 from titer.records import Paper
 
 TITLE = "Tolerance of infused antibody in joint disease"
@@ -61,6 +61,15 @@ def test_the_same_id_is_kept_once() -> None:
 def test_the_same_doi_is_one_work() -> None:
     published, preprint = paper(1, doi="10.1/x"), paper(1, "arxiv", doi="10.1/x")
     assert outcome(published, preprint) == [("arxiv:2401.00001", "pmid:1", "same DOI")]
+
+
+def test_a_record_that_was_not_taken_belongs_to_the_work_that_was() -> None:
+    rejected, preprint = paper(1, doi="10.1/x"), paper(1, "arxiv", doi="10.1/x")
+    alone = paper(2, doi="10.1/y")
+    deduplicate([preprint])
+    (found,) = not_taken([rejected, alone, preprint], [preprint])
+    assert (found.paper_id, found.cluster_id) == ("pmid:1", "arxiv:2401.00001")
+    assert rejected.cluster_id != found.cluster_id
 
 
 @pytest.mark.parametrize("version", ["", "v2"])

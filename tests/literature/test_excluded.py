@@ -41,6 +41,9 @@ def test_an_id_is_added_once_and_what_was_there_stays(tmp_path: Path) -> None:
         ("arXiv:2401.00001", "arxiv:2401.00001"),
         ("doi:10.1/ABC", "10.1/abc"),
         ("https://doi.org/10.1/abc", "10.1/abc"),
+        ("arXiv:2401.00001v2", "arxiv:2401.00001"),
+        ("10.48550/arXiv.2401.00002v1", "10.48550/arxiv.2401.00002"),
+        ("10.1/abcv2", "10.1/abcv2"),
     ],
 )
 def test_an_id_is_written_in_one_spelling(tmp_path: Path, given: str, written: str) -> None:
@@ -54,3 +57,7 @@ def test_what_is_no_id_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'a title': not the id of a paper\. Write pmid:"):
         exclude(path, ["pmid:2", "a title"])
     assert path.read_text() == "pmid:1\n"
+
+
+def test_a_version_on_the_list_is_the_paper(tmp_path: Path) -> None:
+    assert read_excluded(listed(tmp_path, "arXiv:2401.00001v2\n")) == {"arxiv:2401.00001"}

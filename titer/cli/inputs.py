@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from titer import files
 from titer.cli.places import short
 from titer.config import Config, ExampleSources, ModelSource, PapersSettings, PapersSource
 from titer.errors import ConfigError, DataError
@@ -53,8 +54,13 @@ def _check_own(domain: str, root: Path) -> None:
     """Something to make examples from, where no papers are wanted."""
     own = root / "data" / "own" / domain
     places = [own / name for name in ("training", "documents")]
-    named = (path for place in places for path in place.rglob("*") if path.is_file())
-    if all(path.name.startswith(".") or path.suffix == ".dvc" for path in named):
+    given = (
+        path
+        for place in places
+        for path in place.rglob("*")
+        if path.is_file() and path.suffix != ".dvc" and not files.is_hidden(path, place)
+    )
+    if next(given, None) is None:
         raise DataError(
             f"examples.sources = 'own': no files of your own. Put them into "
             f"{places[0].relative_to(root)}, or set examples.sources=papers"

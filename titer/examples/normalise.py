@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
+from titer.literature.similarity import without_scripts
 from titer.records import Example, Paper
 
 N = 8
@@ -75,7 +76,7 @@ def plain(text: str) -> str:
         text = _LINK.sub(" ", text)
     if "\\" in text:
         text = _ESCAPED_SPACE.sub(" ", text)
-    return text.lower()
+    return without_scripts(text).lower()
 
 
 @lru_cache(maxsize=1)
@@ -97,13 +98,20 @@ _ADDRESS = re.compile(
 )
 
 
+_AROUND = re.compile(r"[?#].*|/$|\.pdf$|\s+\[[a-z.-]+\]$")
+"""Query, file type and category around the id of an address or of arXiv's own citation."""
+
+
 def normal_id(text: str) -> str:
     """One spelling per paper: `pmid:`, `doi:` or `arxiv:` without version, prefix or case."""
-    bare = text.strip().lower()
-    bare = _ADDRESS.sub("", bare).rstrip("/")
-    bare = re.sub(r"^(?:doi|arxiv|pmid)\s*:\s*", "", bare).removeprefix("10.48550/arxiv.")
+    bare = _ADDRESS.sub("", text.strip().lower()).rstrip("/")
+    bare = re.sub(r"^(?:doi|arxiv|pmid|pubmed)(?:\s*:|\s)\s*", "", bare)
+    bare = bare.removeprefix("10.48550/arxiv.")
     if bare.startswith("10."):
         return f"doi:{bare}"
+    while (less := _AROUND.sub("", bare)) != bare:
+        bare = less
+    bare = re.sub(r"^(\d+)\.0$", r"\1", bare)  # a column of numbers with gaps, by pandas
     if re.fullmatch(r"(?:\d{4}\.\d{4,5}|[a-z.-]+/\d{7})(?:v\d+)?", bare):
         return "arxiv:" + re.sub(r"v\d+$", "", bare)
     return f"pmid:{bare}"

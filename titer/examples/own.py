@@ -143,7 +143,7 @@ def _nonempty(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files but those that Git and DVC keep there.
+    """All files but hidden ones (Git's, DVC's, checkpoints of notebooks) and DVC's own.
 
     Raises:
         FormatError: a link that leads out of the folder, to what DVC does not watch.
@@ -155,7 +155,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and path.suffix != ".dvc"
+        if path.is_file() and path.suffix != ".dvc" and not files.is_hidden(path, folder)
     )
 
 
@@ -221,13 +221,14 @@ class _Reader:
         seen: Counter[str],
     ) -> Example:
         content = files.dump_json([name, given, messages])
+        own_id = f"{OWN}:{name.replace('#', '%23')}"  # what follows a # is the id given
         seen[content] += 1
         return Example(
             id=files.sha256_text(f"{OWN}|{content}|{seen[content]}")[:16],
             messages=messages,
             recipe=OWN,
             recipe_version=RECIPE_VERSION,
-            paper_id=f"{OWN}:{name}#{given}" if given else f"{OWN}:{name}",
+            paper_id=f"{own_id}#{given}" if given else own_id,
             source=OWN,
             title=title,
             spans=[],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from titer.errors import ConfigError, DataError, FormatError
+from titer.files import is_hidden
 from titer.literature import raw
 from titer.literature.merge import Merger, Parsed, Read
 from titer.literature.parse import read_records
@@ -109,11 +110,7 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
     for file in below:
         if not file.resolve().is_relative_to(whole):
             raise FormatError(f"{file}: a link out of the folder. Put the file itself there")
-    shown = [
-        file
-        for file in below
-        if not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    shown = [file for file in below if not is_hidden(file, path)]
     found = [file for file in shown if file.name.lower().endswith(SUFFIXES)]
     ignored = [file for file in shown if not file.name.lower().endswith(SUFFIXES)]
     numbered = [file for file in found if _NUMBERED.match(file.name)]

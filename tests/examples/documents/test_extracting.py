@@ -62,6 +62,28 @@ def test_markdown_loses_its_marks_but_no_word(tmp_path: Path) -> None:
     assert extract(path).text.split("\n\n") == expected
 
 
+def test_a_docx_is_read_with_its_changes_accepted(tmp_path: Path) -> None:
+    """python-docx passes over what stands in a tracked insertion or a content control."""
+    import docx
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    def run(text: str, tag: str = "t") -> str:
+        return f'<w:r><w:{tag} xml:space="preserve">{text}</w:{tag}></w:r>'
+
+    document = docx.Document()
+    table = document.add_table(2, 1)
+    for row, text in zip(table.rows, ("kept", "gone"), strict=True):
+        row.cells[0].text = text
+    table.rows[1]._tr.get_or_add_trPr().append(parse_xml(f"<w:del {nsdecls('w')}/>"))
+    changed = f"<w:ins>{run('not ')}</w:ins><w:del>{run('always ', 'delText')}</w:del>"
+    control = f"<w:sdt><w:sdtPr/><w:sdtContent><w:p>{run('Chosen.')}</w:p></w:sdtContent></w:sdt>"
+    for part in (f"<w:p>{run('It did ')}{changed}{run('help.')}</w:p>", control):
+        document.element.body.insert(-1, parse_xml(part.replace(">", f" {nsdecls('w')}>", 1)))
+    document.save(str(tmp_path / "x.docx"))
+    assert extract(tmp_path / "x.docx").text == "kept\n\nIt did not help.\n\nChosen."
+
+
 def test_a_table_of_a_docx_is_read_row_by_row(tmp_path: Path) -> None:
     import docx
 

@@ -14,6 +14,8 @@ from titer.examples.documents.extracted import Block, Extracted, Unreadable, ass
 MAX_UNPACKED_BYTES = 200_000_000
 """Of all parts together; a long book with pictures has a tenth of it."""
 
+_GONE = ("w:del", "w:moveFrom")
+_AROUND = ("w:ins", "w:moveTo", "w:sdt", "w:smartTag", "w:customXml")
 _OLE = b"\xd0\xcf\x11\xe0"
 """What a DOCX under a password begins with: it is no ZIP archive then."""
 
@@ -28,6 +30,7 @@ def read(path: Path, *, max_pages: int) -> Extracted:
     import docx
 
     document = docx.Document(str(path))
+    _accept_changes(document.element.body)
     said = document.core_properties
     return assemble(
         _blocks(document),
@@ -47,6 +50,25 @@ def _check_archive(path: Path) -> None:
     if size > MAX_UNPACKED_BYTES:
         allowed = f"allowed {MAX_UNPACKED_BYTES // 1_000_000} MB"
         raise Unreadable("over the size limit", f"unpacks to {size // 1_000_000:,} MB, {allowed}")
+
+
+def _accept_changes(body: Any) -> None:
+    """Show what a reader of the accepted document sees: python-docx passes over what is wrapped.
+
+    Tracked insertions, content controls and smart tags give their content; tracked deletions go.
+    """
+    from docx.oxml.ns import qn
+
+    for gone in list(body.iter(*map(qn, _GONE))):
+        row = gone.getparent().getparent() if gone.getparent().tag == qn("w:trPr") else gone
+        if row.getparent() is not None:
+            row.getparent().remove(row)
+    for around in list(body.iter(*map(qn, _AROUND))):
+        parent, inner = around.getparent(), around
+        if around.tag == qn("w:sdt"):
+            inner = around.find(qn("w:sdtContent"))
+        at = parent.index(around)
+        parent[at : at + 1] = [] if inner is None else list(inner)
 
 
 def _blocks(document: Any) -> Iterator[Block]:

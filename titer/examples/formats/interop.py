@@ -76,6 +76,8 @@ def described(folder: Path) -> dict[Path, Description]:
     """
     found: dict[Path, Description] = {}
     for info in sorted(folder.rglob(DATASET_INFO)):
+        if files.is_hidden(info, folder):
+            continue
         for name, entry in _entries(info).items():
             if not isinstance(entry, dict) or not _is_file(info.parent / _file_name(entry)):
                 continue
