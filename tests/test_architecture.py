@@ -8,13 +8,15 @@ import pytest
 from tests.imports import ROOT, imported_files, imported_names
 
 FLOOR = {
-    "records", "files", "errors", "addresses", "config", "plan", "signals", "main_memory",
+    "records", "files", "errors", "addresses", "config", "plan", "scripts", "signals",
+    "main_memory",
 }  # fmt: skip
 MAY_IMPORT = {
     "records": set(),
     "files": {"errors"},
     "errors": set(),
     "addresses": {"errors"},
+    "scripts": set(),
     "signals": set(),
     "main_memory": set(),
     "config": {"errors"},

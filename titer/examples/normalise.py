@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from titer.literature.similarity import without_scripts
+from titer import scripts
 from titer.records import Example, Paper
 
 N = 8
@@ -76,7 +76,7 @@ def plain(text: str) -> str:
         text = _LINK.sub(" ", text)
     if "\\" in text:
         text = _ESCAPED_SPACE.sub(" ", text)
-    return without_scripts(text).lower()
+    return scripts.joined(text).lower()
 
 
 @lru_cache(maxsize=1)

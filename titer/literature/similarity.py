@@ -13,6 +13,8 @@ from hashlib import blake2b
 from itertools import filterfalse
 from typing import Any
 
+from titer import scripts
+
 SHINGLE_WORDS = 5
 
 MINHASH_WORDS = 20
@@ -26,13 +28,7 @@ SIMILARITY = 0.4
 10 %; among 1,000 distinct real abstracts no pair is above 0.02."""
 
 _WORD = re.compile(r"[^\W_]+")
-_SCRIPT = re.compile(r"(?<=\w)\$?[_^](?:\(([^()]*)\)|\{([^{}]*)\})?")
 _FACTOR = 0x9E3779B97F4A7C15  # odd, so that multiplying modulo 2**64 loses nothing
-
-
-def without_scripts(text: str) -> str:
-    """HbA1c for HbA_1c and CO2 for CO$_2$, which is how `markup` and TeX write scripts."""
-    return _SCRIPT.sub(r"\1\2", text) if "_" in text or "^" in text else text
 
 
 def normal_words(text: str) -> list[str]:
@@ -40,7 +36,7 @@ def normal_words(text: str) -> list[str]:
     if not text.isascii():
         plain = unicodedata.normalize("NFKD", text)
         text = "".join(filterfalse(unicodedata.combining, plain))
-    return _WORD.findall(without_scripts(text).lower())
+    return _WORD.findall(scripts.joined(text).lower())
 
 
 def similar(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
