@@ -4,7 +4,7 @@ import random
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.standin import corpus
@@ -21,6 +21,7 @@ def jaccard(one: str, other: str) -> float:
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
+@settings(deadline=None)  # the first call imports datasketch
 @given(st.integers(0, 100), st.integers(1, 30))
 def test_a_pair_is_similar_where_its_jaccard_says_so(seed: int, n_changed: int) -> None:
     rng = random.Random(seed)
