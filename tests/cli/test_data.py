@@ -84,6 +84,17 @@ def test_what_cannot_be_converted_is_one_line(project: Any, case: str) -> None:
     assert done.err.startswith(f"error: {text}") and done.err.count("\n") == 1
 
 
+def test_a_conversion_without_a_row_leaves_the_file_that_was_there(project: Any) -> None:
+    out = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
+    before = out.read_bytes()
+    rows(project, '{"question": "Why?"', '{"question": "Why?", "answer": 1}')
+    done = project.titer("data", "convert", "rows.jsonl", "own/good.jsonl", "--format", "qa")
+    assert (done.code, done.err) == (1, "error: rows.jsonl: no row was left to write\n")
+    assert done.out.startswith("cannot be used: rows.jsonl:1: ")
+    assert out.read_bytes() == before
+    assert list(out.parent.iterdir()) == [out]
+
+
 def test_a_clean_file_is_valid_but_for_its_size(project: Any) -> None:
     rows(project, *map(json.dumps, GOOD))
     done = project.titer("data", "validate", "rows.jsonl")
