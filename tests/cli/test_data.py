@@ -195,6 +195,13 @@ def test_no_seed_draws_no_curve(project: Any) -> None:
     assert done.err == "error: --seeds 0: at least 1, such as 3\n"
 
 
+@pytest.mark.parametrize("epochs", ["nan", "inf", "0", "-1"])
+def test_epochs_that_are_none_draw_no_curve(project: Any, epochs: str) -> None:
+    done = project.titer("data", "learning-curve", "--epochs", epochs)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"error: --epochs {epochs}: a number above 0, such as 1.5\n"
+
+
 def test_own_rows_alone_need_a_file_and_no_papers(project: Any) -> None:
     params = project.root / "params.yaml"
     params.write_text(params.read_text().replace("sources: both", "sources: own "))
