@@ -20,6 +20,8 @@ def check(address: str, key: str | None = KEY) -> None:
         ("http://", "--url: 'http://' is no address"),
         ("http://[::1/v1", "--url: 'http://[::1/v1' is no address"),
         ("http://user:hidden@127.0.0.1/v1", "--url: '127.0.0.1/v1' is no address"),
+        ("https://:hidden@models.example/v1", "--url: 'models.example/v1' is no address"),
+        ("https://@models.example/v1", "--url: 'models.example/v1' is no address"),
         (f"{KEY}", "--url: '***' is no address"),
         ("http://models.example/v1", "--url: models.example is asked without TLS, and SOME_KEY"),
     ],

@@ -121,6 +121,25 @@ def test_a_missing_file_is_one_line(tmp_path: Path, name: str) -> None:
     assert str(error.value) == f"{path}: no such file"
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.jsonl.gz"])
+def test_what_is_no_file_to_read_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "file").write_text("")
+    for path, why in ((tmp_path / name, "Is a directory"),
+                      (tmp_path / "file" / name, "Not a directory")):  # fmt: skip
+        with pytest.raises(FormatError) as error:
+            files.read_json(path) if path.suffix == ".json" else list(files.read_jsonl(path))
+        assert str(error.value) == f"{path}: cannot be read ({why})"
+
+
+def test_a_refusal_to_whoever_takes_the_rows_is_not_told_as_one_of_reading(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    files.write_jsonl(path, [{"a": 1}])
+    with pytest.raises(OSError, match="No space left"):
+        for _ in files.read_jsonl(path):
+            failing()
+
+
 def test_a_csv_has_exactly_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     files.write_csv(path, [{"b": None, "a": 1}, {"a": "x,y"}], ["a", "b"])

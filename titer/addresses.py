@@ -35,7 +35,7 @@ def check(address: str, key: str | None, *, option: str, variable: str) -> None:
         host = parts.hostname if parts.scheme in ("http", "https") else None
     except ValueError:  # a bracket too few
         host = None
-    if not host or parts.username:
+    if not host or "@" in parts.netloc:  # a password may stand there without a user name
         shown = one_line(address.rpartition("@")[2], key)
         raise ConfigError(
             f"{option}: {shown!r} is no address. Give one like http://127.0.0.1:8000/v1, without "

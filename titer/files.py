@@ -143,12 +143,10 @@ def read_text(path: Path) -> str:
     """Read a text file in UTF-8, with or without a byte order mark.
 
     Raises:
-        FormatError: the file is missing or is not UTF-8; the text names path and line.
+        FormatError: the file is missing, cannot be read or is not UTF-8; the text names path and
+            line.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
+    content = _content(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -156,6 +154,15 @@ def read_text(path: Path) -> str:
         raise FormatError(
             f"{path}:{line}: byte {content[error.start]:#04x} is no UTF-8. Save the file as UTF-8"
         ) from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    except OSError as error:  # a folder, or nobody's to read
+        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -181,7 +188,8 @@ def read_json(path: Path) -> Any:
     """Read one JSON value.
 
     Raises:
-        FormatError: the file is missing or is not JSON; the text names path and line.
+        FormatError: the file is missing, cannot be read or is not JSON; the text names path and
+            line.
     """
     try:
         return parse_json(read_text(path))
@@ -222,13 +230,11 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises:
         FormatError: a line is not a JSON object, and the text begins with path:line; or the file
-            is missing or damaged gzip.
+            is missing, cannot be read or is damaged gzip.
     """
+    raw = _content(path)
     try:
-        raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FormatError(f"{path}: not readable as gzip: {error}") from None
     for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):

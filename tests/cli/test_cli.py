@@ -178,6 +178,14 @@ def test_the_best_of_several_seeds_is_refused(
     )
 
 
+@pytest.mark.parametrize("seeds", ["41,42", "41,041,42", "41,42,x", "41,42,-1", ""])
+def test_a_study_of_fewer_than_three_seeds_is_one_line(project: Any, seeds: str) -> None:
+    done = project.titer("study", "seeds", "--seeds", seeds)
+    assert (done.code, done.out) == (2, "")
+    text = f"--seeds {seeds}: at least 3 different whole numbers, joined by commas"
+    assert done.err == f"error: {text}\n"
+
+
 @pytest.mark.parametrize("name", ["empty", "absent"])
 def test_a_sweep_without_a_finished_job_is_one_line(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]

@@ -148,6 +148,8 @@ def test_forms_for_other_tools_go_elsewhere(here: Here, form: str) -> None:
         (["export", "--domain", "../x"], 2, "domain '../x' has no file conf/domain/"),
         (["import", "--domain", "autoimune", "chats.jsonl"], 2, "did you mean autoimmune?"),
         (["show", "nobody"], 1, "conversation 'nobody' is not in the store"),
+        (["list", "--limit", "-1"], 2, "--limit -1: expected at least 1"),
+        (["list", "--limit", "0"], 2, "--limit 0: expected at least 1"),
         (["rate", "c1"], 1, "a rating needs a satisfaction from 0 to 1 or a thumb"),
         (["rate", "c1", "--satisfaction", "7"], 1, "satisfaction 7.0; expected 0 to 1"),
         (["import", "chats.jsonl", "--consent", "x"], 2, "--consent and --consent-date belong"),

@@ -84,6 +84,17 @@ def test_what_cannot_be_converted_is_one_line(project: Any, case: str) -> None:
     assert done.err.startswith(f"error: {text}") and done.err.count("\n") == 1
 
 
+def test_a_conversion_without_a_row_leaves_the_file_that_was_there(project: Any) -> None:
+    out = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
+    before = out.read_bytes()
+    rows(project, '{"question": "Why?"', '{"question": "Why?", "answer": 1}')
+    done = project.titer("data", "convert", "rows.jsonl", "own/good.jsonl", "--format", "qa")
+    assert (done.code, done.err) == (1, "error: rows.jsonl: no row was left to write\n")
+    assert done.out.startswith("cannot be used: rows.jsonl:1: ")
+    assert out.read_bytes() == before
+    assert list(out.parent.iterdir()) == [out]
+
+
 def test_a_clean_file_is_valid_but_for_its_size(project: Any) -> None:
     rows(project, *map(json.dumps, GOOD))
     done = project.titer("data", "validate", "rows.jsonl")
@@ -182,6 +193,13 @@ def test_no_seed_draws_no_curve(project: Any) -> None:
     done = project.titer("data", "learning-curve", "--seeds", "0")
     assert (done.code, done.out) == (2, "")
     assert done.err == "error: --seeds 0: at least 1, such as 3\n"
+
+
+@pytest.mark.parametrize("epochs", ["nan", "inf", "0", "-1"])
+def test_epochs_that_are_none_draw_no_curve(project: Any, epochs: str) -> None:
+    done = project.titer("data", "learning-curve", "--epochs", epochs)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"error: --epochs {epochs}: a number above 0, such as 1.5\n"
 
 
 def test_own_rows_alone_need_a_file_and_no_papers(project: Any) -> None:

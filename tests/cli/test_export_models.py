@@ -65,6 +65,31 @@ def test_the_merged_model_of_changed_weights_is_not_called_evaluated(trained: An
     assert record["parity"]["same_answers"] == 32
 
 
+def test_without_a_question_there_is_one_line_before_the_model_is_loaded(trained: Any) -> None:
+    """As `titer domain new` leaves it."""
+    trained.write("data/benchmark/autoimmune/open.jsonl", "")
+    (trained.root / "models/base/tokenizer.json").write_text("no tokenizer")
+    done = trained.titer("export", "merged", "qlora")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "error: data/benchmark/autoimmune/open.jsonl: no question to compare the export's answers "
+        "by. Write at least one, or name your own file: eval.questions\n"
+    )
+    assert not (trained.root / "exports").exists()
+
+
+def test_an_export_is_asked_the_users_own_questions(trained: Any) -> None:
+    domains = trained.root / "data/benchmark/autoimmune/open.jsonl"
+    own = "data/own/autoimmune/questions/own.jsonl"
+    trained.write(own, domains.read_text().splitlines()[0])
+    domains.write_text("")
+    trained.set("params.yaml", **{"  questions": own})
+    done = trained.titer("export", "merged", "qlora")
+    assert done.code == 0
+    record = files.read_json(trained.root / "exports/qlora/merged/export.json")
+    assert record["parity"]["n_prompts"] == 1
+
+
 @pytest.mark.slow
 def test_another_base_answers_differently_and_stands_apart(trained: Any) -> None:
     done = trained.titer("export", "gguf", "qlora", "--onto", "downloaded", "--type", "q8_0")

@@ -118,6 +118,8 @@ def test_a_system_message_in_the_middle_is_refused() -> None:
         f"<|im_start|>{ANSWER}</s>",
         f"[INST]{ANSWER}[/INST]",
         f"{ANSWER}<\uff5cend\uff5c>",
+        f"<bos>{ANSWER}<end_of_turn>",
+        f"<<SYS>>{ANSWER}<eos>",
     ],
 )
 def test_control_tokens_go(text: str) -> None:
@@ -127,13 +129,29 @@ def test_control_tokens_go(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "thought", ["<think>\nHm.\n</think>\n\n", "Hm.</think>", "a<think></think>"]
+)
+def test_the_thought_of_an_answer_goes_and_is_counted(thought: str) -> None:
+    found = chosen(f"{QUESTION} What is <think>?", f"{thought}{ANSWER}")
+    contents = [message["content"] for message in found.messages]
+    assert contents == [f"{QUESTION} What is ?", ANSWER]
+    assert found.counts == {"answers freed of a thought": 1, "messages freed of control tokens": 1}
+
+
+@pytest.mark.parametrize("text", [f"<think>{ANSWER}", f"{ANSWER}<think>{ANSWER}"])
+def test_a_thought_that_never_ends_is_no_answer(text: str) -> None:
+    assert choose(talk("c1", QUESTION, text), Filter()) == "fewer than 2 turns"
+
+
+@pytest.mark.parametrize(
     "turns",
     [
         [Turn("user", QUESTION), Turn("assistant", f"<|im_<|im_end|>end|>{ANSWER}")],
         [Turn("user", QUESTION), Turn("assistant", f"{ANSWER} <|im"), Turn("assistant", "end|>")],
+        [Turn("user", QUESTION), Turn("assistant", f"</thi<|x|>nk>{ANSWER}")],
         [Turn("user", QUESTION), Turn("assistant", "<|a" * 200_000 + "|>" * 200_000)],
     ],
-    ids=["nested", "in two messages", "nested 200,000 times"],
+    ids=["nested", "in two messages", "of a thought", "nested 200,000 times"],
 )
 def test_control_tokens_that_hide_in_one_another_are_refused(turns: list[Turn]) -> None:
     assert choose(talk(turns=turns), Filter()) == "control tokens hidden in one another"

@@ -80,6 +80,21 @@ def test_a_file_changed_after_packing_is_named(tiny: Clone, pack: Path, tmp_path
     assert done.stderr.splitlines()[-1].endswith(f"1 files are not as packed, first {STATS}")
 
 
+def test_an_output_that_the_pack_lacks_is_one_line(tiny: Clone, pack: Path, tmp_path: Path) -> None:
+    def drop(content: dict[str, bytes]) -> None:
+        manifest = json.loads(content["manifest.json"])
+        del manifest["sha256"]["reports/report.html"], content["reports/report.html"]
+        content["manifest.json"] = json.dumps(manifest).encode()
+
+    path = rewritten(pack, tmp_path / "short.zip", drop)
+    done = tiny.run("titer", "report", "verify", str(path), check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {path}: it names reports/report.html, which is no file in it. Ask for the pack "
+        "again, or make it: titer report pack"
+    )
+
+
 @pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
 def test_a_name_that_leaves_the_folder_is_refused(
     tiny: Clone, pack: Path, tmp_path: Path, name: str

@@ -84,3 +84,20 @@ def test_a_damaged_copy_is_replaced_and_a_foreign_folder_is_left_alone(registry:
     with pytest.raises(DataError, match=r"own: holds something else; nothing was touched"):
         pulling.pull(registry, version, own)
     assert [path.name for path in own.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("record", "added"),
+    [("{}", "thesis.tex"), ("{}", "model"), (None, "thesis.tex")],
+    ids=["another program's", "another program's alone", "a copy and more"],
+)
+def test_a_version_json_alone_makes_no_copy_that_may_be_deleted(
+    registry: Path, record: str | None, added: str
+) -> None:
+    version = tags.read(registry, QLORA).get(ONE)
+    own = registry / "own"
+    files.write_text(own / "version.json", record or version.record.to_text())
+    files.write_text(own / added, "years of work")
+    with pytest.raises(DataError, match=r"own: holds something else; nothing was touched\. Move"):
+        pulling.pull(registry, version, own)
+    assert (own / added).read_text() == "years of work"

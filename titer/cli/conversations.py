@@ -155,7 +155,15 @@ def import_files(arguments: argparse.Namespace) -> None:
 
 
 def list_all(arguments: argparse.Namespace) -> None:
-    """Print one line per conversation, the newest first."""
+    """Print one line per conversation, the newest first.
+
+    Raises:
+        ConfigError: a limit below 1.
+    """
+    from titer.errors import ConfigError
+
+    if arguments.limit < 1:
+        raise ConfigError(f"--limit {arguments.limit}: expected at least 1")
     with opened_store() as store:
         with contextlib.closing(store.newest_first(arguments.domain)) as rows:
             newest = list(itertools.islice(rows, arguments.limit))

@@ -1,5 +1,6 @@
 """What `titer data learning-curve` does: trains on shares of the examples, says what it shows."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,11 +27,13 @@ def shares_of(text: str) -> list[float]:
     return shares
 
 
-def _check_seeds(n: int) -> None:
+def _check(n_seeds: int, epochs: float | None) -> None:
     from titer.errors import ConfigError
 
-    if n < 1:
-        raise ConfigError(f"--seeds {n}: at least 1, such as 3")
+    if n_seeds < 1:
+        raise ConfigError(f"--seeds {n_seeds}: at least 1, such as 3")
+    if epochs is not None and not 0 < epochs < math.inf:
+        raise ConfigError(f"--epochs {epochs:g}: a number above 0, such as 1.5")
 
 
 def draw(
@@ -39,13 +42,13 @@ def draw(
     """Train, print the curve and keep it.
 
     Raises:
-        ConfigError: no seed.
+        ConfigError: no seed, or epochs that are no number above 0.
         DataError: no examples yet, or too few of them.
         LoadError: no base model yet.
     """
     from dataclasses import replace
 
-    _check_seeds(n_seeds)  # before torch loads
+    _check(n_seeds, epochs)  # before torch loads
     from titer import files
     from titer.cli.places import training_rows
     from titer.config import qlora_run

@@ -1,6 +1,7 @@
 """`titer data convert|inspect|validate|review|reviewed|learning-curve`: a user's own rows."""
 
 import argparse
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,19 +70,20 @@ def convert(arguments: argparse.Namespace) -> None:
 
     Raises:
         TiterError: the file has no known form, or the place cannot be written.
-        DataError: no row was left to write.
+        DataError: no row was left to write; what was there before is still there.
     """
     from titer.errors import ConfigError, DataError
     from titer.examples.formats import FORMATS
-    from titer.examples.formats.writing import kind_for, write
+    from titer.examples.formats.writing import kind_for
 
     reading = _reading(arguments)
     form = FORMATS[arguments.to] if arguments.to else reading.form
     kind_for(arguments.out, form)
     if arguments.out.exists() and arguments.out.samefile(reading.path):
         raise ConfigError(f"{arguments.out}: read and written at once. Give another name")
-    done = write(arguments.out, form, _shown(reading))
-    print(f"{arguments.out}: {done.n:,} rows of {form.name}, from {reading.form.name}")
+    done = _write(arguments.out, form, reading)
+    if done.n:
+        print(f"{arguments.out}: {done.n:,} rows of {form.name}, from {reading.form.name}")
     _print_left_out(reading)
     for reason, n in done.refused.most_common():
         print(f"not written, {form.name} cannot hold it: {reason} ({n:,} rows)")
@@ -89,6 +91,21 @@ def convert(arguments: argparse.Namespace) -> None:
         print(f"not held by {form.name}: {name} ({n:,} rows)")
     if not done.n:
         raise DataError(f"{reading.path}: no row was left to write")
+
+
+def _write(out: Path, form: Any, reading: Any) -> Any:
+    """Write rows beside `out`; they take its place if there are any."""
+    from titer import files
+    from titer.examples.formats.writing import write
+
+    with files.writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+            new = Path(folder) / out.name
+            done = write(new, form, _shown(reading))
+            if done.n:
+                new.replace(out)
+    return done
 
 
 def validate(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from titer.cli.places import benchmark_places, short
 from titer.config import FINE_TUNES
 
 GGUF_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0")
@@ -194,15 +195,25 @@ def _folder(arguments: argparse.Namespace, name: str) -> Path:
 
 
 def _asked(source: Any) -> Any:
-    """The evaluated model's answers to the domain's open questions."""
+    """The evaluated model's answers to the open questions of its benchmark.
+
+    Raises:
+        DataError: there is no question.
+    """
     from titer import runner
-    from titer.evaluation import questions
+    from titer.errors import DataError
+    from titer.evaluation import benchmark
     from titer.export import exporting
 
     choices, config = runner.chosen()
-    path = runner.ROOT / "data" / "benchmark" / choices["domain"] / "open.jsonl"
-    texts = [question.question for question in questions.load_questions(path)]
-    return exporting.ask_evaluated(source, texts, config.model.think)
+    at = benchmark_places(choices["domain"], runner.ROOT)
+    found = benchmark.open_questions(at, config.eval, root=runner.ROOT)
+    if not found:  # before the model is loaded
+        raise DataError(
+            f"{config.eval.questions or short(at.open)}: no question to compare the export's "
+            "answers by. Write at least one, or name your own file: eval.questions"
+        )
+    return exporting.ask_evaluated(source, [q.question for q in found], config.model.think)
 
 
 def _print(done: Any) -> None:

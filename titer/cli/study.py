@@ -42,15 +42,14 @@ def seeds(arguments: argparse.Namespace) -> None:
     from titer.evaluation import studies
 
     given = [text.strip() for text in arguments.seeds.split(",")]
-    if (
-        not all(text.isdecimal() and len(text) <= 10 for text in given)
-        or len(set(given)) < studies.MIN_SEEDS
-    ):
+    are_numbers = all(text.isdecimal() and len(text) <= 10 for text in given)
+    distinct = dict.fromkeys(map(int, given)) if are_numbers else {}
+    if len(distinct) < studies.MIN_SEEDS:
         raise ConfigError(
             f"--seeds {arguments.seeds}: at least {studies.MIN_SEEDS} different whole numbers, "
             "joined by commas"
         )
-    runs = {int(seed): _stats(f"study-seed-{seed}", f"seed={seed}") for seed in given}
+    runs = {seed: _stats(f"study-seed-{seed}", f"seed={seed}") for seed in distinct}
     _write(studies.seeds(runs))
 
 

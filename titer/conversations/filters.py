@@ -1,10 +1,9 @@
 """Which conversations may teach: the conversation guide's filters, each refusal with its reason.
 
-Invariant: consent comes first, and what passes has no chat control tokens, starts with a question,
-ends with an answer and takes turns.
+Invariant: consent comes first, and what passes has no chat control tokens and no thought of a
+model, starts with a question, ends with an answer and takes turns.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +11,7 @@ from dataclasses import dataclass, field
 from titer.conversations.chats import Conversation, Turn, utc
 from titer.conversations.scrub import scrub
 from titer.errors import ConfigError
-
-# a token that ends a turn would end it in training too
-_CONTROL = re.compile(r"<[|\uff5c][^<>|\uff5c]{1,40}[|\uff5c]>|</?s>|\[/?INST\]")
+from titer.records import CONTROL_TOKENS
 
 NO_CONSENT = "no recorded consent"
 BEFORE_SINCE = "before --since"
@@ -120,7 +117,7 @@ def fault(conversation: Conversation, wanted: Filter) -> str | None:
         return reason
     turns = _alternating(_cleaned(conversation.turns, Counter()), Counter())
     # taking a token out joined the halves of another one: nobody writes that by accident
-    if any(_CONTROL.search(turn.content) for turn in turns):
+    if any(CONTROL_TOKENS.search(turn.content) for turn in turns):
         return "control tokens hidden in one another"
     return _size_fault(turns, wanted)
 
@@ -155,15 +152,24 @@ def _size_fault(turns: Sequence[Turn], wanted: Filter) -> str | None:
 
 
 def _cleaned(turns: Sequence[Turn], counts: Counter[str]) -> list[Turn]:
-    """Copies without control tokens; a message of nothing else is left out."""
+    """Copies without thoughts and control tokens; a message of nothing else is left out."""
     kept = []
     for turn in turns:
-        content = _CONTROL.sub("", turn.content)
-        counts["messages freed of control tokens"] += content != turn.content
-        counts["messages of control tokens alone left out"] += not content.strip()
+        said = _answer(turn.content) if turn.role == "assistant" else turn.content
+        # a token that ends a turn would end it in training too
+        content = CONTROL_TOKENS.sub("", said)
+        counts["answers freed of a thought"] += said != turn.content
+        counts["messages freed of control tokens"] += content != said
+        counts["messages of control tokens or a thought alone left out"] += not content.strip()
         if content.strip():
             kept.append(Turn(turn.role, content.strip()))
     return kept
+
+
+def _answer(text: str) -> str:
+    """What stands after a model's thought, which nobody rated; of one that never ends, nothing."""
+    answer = text.rpartition("</think>")[2]
+    return "" if "<think>" in answer else answer
 
 
 def _alternating(turns: Sequence[Turn], counts: Counter[str]) -> list[Turn]:

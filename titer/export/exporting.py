@@ -25,7 +25,7 @@ from titer.modeling.next_tokens import NextTokens
 
 RECORD = "export.json"
 N_PROMPTS = 32
-"""Questions that both models are asked, the first of the domain's open ones."""
+"""Questions that both models are asked, the first of the benchmark's open ones."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,11 @@ class Fixed:
 
 
 def ask_evaluated(source: Source, questions: Sequence[str], think: Think) -> Fixed:
-    """Load the model as it was evaluated, ask it the fixed prompts, and let go of it."""
+    """Load the model as it was evaluated, ask it the fixed prompts, and let go of it.
+
+    Args:
+        questions: at least one.
+    """
     tokenizer = loading.load_tokenizer(source.base)
     model = source.load()
     prompts = [

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from titer import files
 from titer.errors import BaseMismatch, DataError
-from titer.registry import folders, repository
+from titer.registry import folders, record, repository
 from titer.registry.tags import Version
 
 FOLDER = "registered"
 """Below the project: one folder per name, one per version in it."""
 
 MODEL, RECORD = "model", "version.json"
+_OURS = frozenset({MODEL, RECORD, "results"})
+"""All that lies in a copy; the results are kept there by `titer serve`."""
 
 
 def pull(root: Path, version: Version, out: Path | None = None) -> tuple[Path, bool]:
@@ -55,11 +57,27 @@ def pull(root: Path, version: Version, out: Path | None = None) -> tuple[Path, b
 
 
 def _check_free(target: Path) -> None:
-    """Refuse to replace what is no copy of a version."""
-    if not target.exists() or (target / RECORD).is_file():
+    """Refuse to replace what is no copy of a version, or holds more than one."""
+    if not target.exists() or (target.is_dir() and (_is_empty(target) or _is_copy(target))):
         return
-    if not target.is_dir() or any(target.iterdir()):
-        raise DataError(f"{target}: holds something else; nothing was touched. Name a new folder")
+    raise DataError(
+        f"{target}: holds something else; nothing was touched. Move it away, or name a new folder"
+    )
+
+
+def _is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+def _is_copy(folder: Path) -> bool:
+    """Whether all of a folder is a copy, whole or damaged: any program may write a version.json."""
+    if any(path.name not in _OURS for path in folder.iterdir()):
+        return False
+    try:
+        record.from_text(files.read_text(folder / RECORD), str(folder))
+    except DataError:
+        return False
+    return True
 
 
 def _is_right(folder: Path, version: Version) -> bool:
