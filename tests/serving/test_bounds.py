@@ -158,6 +158,25 @@ def test_pages_and_methods_that_are_not_there(gateway: Opened) -> None:
     assert code(asyncio.run(asked("DELETE", "/v1/models"))) == (405, "method_not_allowed")
 
 
+def test_a_made_up_method_is_written_nowhere(
+    gateway: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    caplog.set_level("WARNING", "httpx")  # the client's own
+
+    async def asked() -> tuple[set[int], str]:
+        async with gateway.client() as client:
+            replies = [await client.request(f"CANARY-{i}", "/predict") for i in range(3)]
+            return {one.status_code for one in replies}, (await client.get("/metrics")).text
+
+    statuses, metrics = asyncio.run(asked())
+    assert statuses == {405}
+    assert {line["endpoint"] for line in gateway.lines()} == {"other /predict"}
+    assert 'endpoint="other /predict",outcome="method_not_allowed",status="405"} 3.0' in metrics
+    everything = b"".join(p.read_bytes() for p in gateway.root.rglob("*") if p.is_file())
+    assert "CANARY" not in metrics + caplog.text + everything.decode(errors="replace")
+
+
 def test_limits_are_named_and_checked() -> None:
     found = limits.parse(["body_bytes=1000", "answer_s=5"])
     assert (found.body_bytes, found.answer_s) == (1000, 5)

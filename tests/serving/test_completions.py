@@ -1,12 +1,14 @@
 """`/v1`: what OpenAI's clients are told, and by which model."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.serving import gateways
+from tests.serving.broken import Scripted
 from tests.serving.engines import asking
 from tests.serving.gateways import ACTIVE, CHEMISTRY, DOMAINS, LUPUS, Opened, completion
 from titer.serving.catalogue import Catalogue
@@ -82,6 +84,32 @@ def test_a_stop_ends_the_answer_and_is_left_out(gateway: Opened) -> None:
             found, reason = choice["message"]["content"], choice["finish_reason"]
         assert found == text[: text.index(stop)].rstrip()
         assert reason == "stop"
+
+
+def test_a_stop_behind_a_late_thought_ends_the_answer_and_not_the_thought(
+    tmp_path: Path, served: Catalogue
+) -> None:
+    texts = ["let me think of it. ", "</think>\n", "The real answer", " STOP more"]
+    gateway = gateways.opened(tmp_path, served, [Scripted([BASE], texts)])
+    choice = asyncio.run(post(gateway, LUPUS, completion(BASE, stop=["STOP"]))).json()["choices"][0]
+    assert choice["message"]["content"] == "The real answer"
+    streamed = asyncio.run(post(gateway, LUPUS, completion(BASE, stop=["STOP"], stream=True)))
+    assert gateways.events(streamed.text)[-1]["error"]["code"] == "void"  # the thought was sent
+
+
+def test_a_stop_in_an_answer_that_was_held_back_is_one_in_both_forms(
+    tmp_path: Path, served: Catalogue
+) -> None:
+    offers = {BASE: replace(served.base, may_open_thought=True)}
+    engine = Scripted([BASE], ["The answer", " STOP more"], finish_reason="length")
+    gateway = gateways.opened(tmp_path, Catalogue(offers), [engine])
+    choice = asyncio.run(post(gateway, LUPUS, completion(BASE, stop=["STOP"]))).json()["choices"][0]
+    body = completion(BASE, stop=["STOP"], stream=True)
+    chunks = gateways.events(asyncio.run(post(gateway, LUPUS, body)).text)[:-1]
+    deltas = [one["choices"][0] for one in chunks]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("The answer", "stop")
+    assert "".join(one["delta"].get("content", "") for one in deltas) == "The answer"
+    assert deltas[-1]["finish_reason"] == "stop"
 
 
 def test_a_wish_for_more_tokens_is_clamped(

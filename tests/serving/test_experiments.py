@@ -88,6 +88,7 @@ def test_a_plan_is_not_changed_and_a_domain_has_one_at_a_time(tmp_path: Path) ->
         ({"share_b": 0}, "from 1 to 99"),
         ({"min_users": 10}, "at least 50"),
         ({"max_users": 60}, "more than min_users, 60"),
+        ({"max_users": 1_000_001}, "and at most 1,000,000"),
         ({"margin": 0.0}, "between 0 and 1"),
         ({"alpha": 0.9}, "between 0 and 0.5"),
         ({"name": "../up"}, "letters, digits"),

@@ -6,12 +6,14 @@ from dataclasses import replace
 from statistics import fmean
 
 import pytest
+from scipy.special import ndtri
 
 from tests.serving import plans
 from tests.serving.plans import rated
 from titer.conversations.chats import Rating
 from titer.evaluation import verdict
 from titer.serving import satisfaction
+from titer.serving.experiments import MAX_USERS
 
 N_TRIALS = 1_500
 
@@ -37,6 +39,51 @@ def test_critical_values_are_the_published_ones(
     """As in tables of the O'Brien-Fleming type spending function, two-sided 0.05."""
     found = satisfaction.critical_values(fraction, 0.05)
     assert found == pytest.approx((first, second), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "alpha", "first"),
+    [
+        (100 / 1300, 0.05, 7.99654620674), (100 / 1400, 0.05, 8.30465020899),
+        (1 / 4, 1e-20, 18.7816033389),
+    ],
+)  # fmt: skip
+def test_far_tails_are_exact(fraction: float, alpha: float, first: float) -> None:
+    """Against mpmath with 50 digits; what the first spends there leaves the second all of alpha."""
+    found = satisfaction.critical_values(fraction, alpha)
+    assert found == pytest.approx((first, of_one_look(alpha)), rel=1e-11)
+
+
+def of_one_look(alpha: float) -> float:
+    return -float(ndtri(alpha / 2))
+
+
+@pytest.mark.parametrize("alpha", [5e-324, 1e-300, 1e-20, 0.05, 0.499])
+@pytest.mark.parametrize(
+    "looks", [(50, 51), (50, 700), (50, MAX_USERS), (MAX_USERS - 1, MAX_USERS)]
+)
+def test_every_plan_that_is_taken_can_be_evaluated(looks: tuple[int, int], alpha: float) -> None:
+    plan = plans.experiment(min_users=looks[0], max_users=looks[1], alpha=alpha)
+    assert satisfaction.state(plan, []).looks == []
+    first, second = satisfaction.critical_values(looks[0] / looks[1], alpha)
+    assert min(first, second) >= of_one_look(alpha)
+    low, high = satisfaction.interval([0.0, 0.5] * 25, [1.0, 0.9] * 25, first)
+    assert low < 0.7 < high
+
+
+def test_looks_one_person_apart_are_integrated_exactly() -> None:
+    """1.9626, by adaptive quadrature with the edges as points of division."""
+    _, second = satisfaction.critical_values((MAX_USERS - 1) / MAX_USERS, 0.05)
+    assert second == pytest.approx(1.962616, abs=1e-5)
+
+
+def test_a_first_look_that_spends_nothing_decides_nothing() -> None:
+    """Of a tail of 0 scipy gives the quantile +inf, with which B helped whatever the data."""
+    first, _ = satisfaction.critical_values(50 / 15_000, 0.05)
+    assert first == math.inf
+    low, high = satisfaction.interval([0.9, 1.0] * 30, [0.0, 0.1] * 30, first)
+    assert (low, high) == (-math.inf, math.inf)
+    assert satisfaction.decide(low, high, 0.1) == satisfaction.INCONCLUSIVE
 
 
 def test_critical_values_spend_alpha_in_a_simulation() -> None:

@@ -47,6 +47,23 @@ def test_a_cut_anywhere_changes_nothing(parts: list[str], at: int) -> None:
     assert "STOP" not in singly
 
 
+@settings(max_examples=1_000, deadline=None)
+@given(st.lists(PARTS, max_size=12), st.booleans(), st.booleans())
+def test_a_whole_answer_is_that_of_the_evaluation_up_to_its_stop(
+    parts: list[str], opened: bool, may_open: bool
+) -> None:
+    """Also where text was given that proved to be a thought, which is void in a stream alone."""
+    text, fed = AnswerText(may_open=opened or may_open, stops=("STOP",)), ""
+    for part in parts:
+        fed += part
+        text.feed(part)
+        if text.is_stopped:
+            break
+    wanted = split_thought(fed, opened_in_prompt=opened).answer
+    assert text.answer(opened=opened) == wanted.partition("STOP")[0].rstrip()
+    assert text.is_stopped == ("STOP" in wanted)
+
+
 @pytest.mark.parametrize("may_open", [True, False])
 def test_a_thought_is_never_shown(may_open: bool) -> None:
     secret = "SECRET"

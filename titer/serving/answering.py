@@ -274,11 +274,10 @@ class Answer:
     def finished(self) -> Finished:
         """How it ended; call it after `whole` or `stream`."""
         last = self._last or Piece("")
-        is_stopped = self._text.is_stopped
-        text = self._text.answer(opened=self._opened)
+        text = self._text.answer(opened=self._opened)  # may meet a stop, where all was held back
         return Finished(
             text,
-            "stop" if is_stopped else (last.finish_reason or "stop"),
+            "stop" if self._text.is_stopped else (last.finish_reason or "stop"),
             last.n_prompt_tokens,
             # an answer that was ended by a stop has no last piece with the engine's count
             last.n_new_tokens or self._n_pieces,

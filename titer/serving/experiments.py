@@ -21,6 +21,8 @@ FOLDER = "experiments"
 SCHEMA_VERSION = 1
 MIN_USERS = 50
 """Of a look: the least number on which the evaluation decides, too."""
+MAX_USERS = 1_000_000
+"""Of the last look: up to here the stop rule is exact wherever the first look lies."""
 N_BUCKETS = 100
 
 
@@ -61,8 +63,8 @@ class Experiment:
         _check(1 <= self.share_b <= 99, self.name, "share_b", self.share_b, "from 1 to 99")
         _check(self.min_users >= MIN_USERS, self.name, "min_users", self.min_users,
                f"at least {MIN_USERS}")  # fmt: skip
-        _check(self.max_users > self.min_users, self.name, "max_users", self.max_users,
-               f"more than min_users, {self.min_users}")  # fmt: skip
+        _check(self.min_users < self.max_users <= MAX_USERS, self.name, "max_users", self.max_users,
+               f"more than min_users, {self.min_users}, and at most {MAX_USERS:,}")  # fmt: skip
         _check(0 < self.margin < 1, self.name, "margin", self.margin, "between 0 and 1")
         _check(0 < self.alpha < 0.5, self.name, "alpha", self.alpha, "between 0 and 0.5")
 

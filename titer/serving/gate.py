@@ -219,4 +219,7 @@ def _endpoint(scope: Scope) -> str:
     """Method and path as they are declared; of others nothing, for a client wrote them."""
     route: Any = scope.get("route")
     path = getattr(route, "path", None)
-    return "unknown" if path is None else f"{scope['method']} {path}"
+    # a path with another method is a match, too, and is refused before any key is asked for
+    is_declared = scope["method"] in (getattr(route, "methods", None) or ())
+    method = scope["method"] if is_declared else "other"
+    return "unknown" if path is None else f"{method} {path}"

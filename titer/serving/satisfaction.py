@@ -11,15 +11,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist, fmean, variance
+from statistics import fmean, variance
 
 from titer.conversations.chats import Conversation, Rating, utc
 from titer.serving.experiments import Experiment
 
 HELPED, HURT, EQUIVALENT, INCONCLUSIVE = "helped", "hurt", "equivalent", "inconclusive"
 """The words of the evaluation; a test holds them equal."""
-
-NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -183,10 +181,11 @@ def interval(a: Sequence[float], b: Sequence[float], critical: float) -> tuple[f
             (Jennison and Turnbull 2000, section 3.8).
 
     Returns:
-        Low and high end; infinite where an arm has fewer than two people, or none differs.
+        Low and high end; infinite where an arm has fewer than two people, or none differs, and
+        where the tail is smaller than a number can be.
     Reference: Welch (1947); Satterthwaite's degrees of freedom.
     """
-    from scipy.special import stdtrit
+    from scipy.special import ndtr, stdtrit
 
     if min(len(a), len(b)) < 2:
         return -math.inf, math.inf
@@ -197,7 +196,8 @@ def interval(a: Sequence[float], b: Sequence[float], critical: float) -> tuple[f
     squares = sum(
         part * part / (len(values) - 1) for part, values in zip(parts, (a, b), strict=True)
     )
-    quantile = -float(stdtrit(spread * spread / squares, NORMAL.cdf(-critical)))
+    # of a tail of 0 stdtrit gives the wrong end, +inf: low would be +inf, and any data had helped
+    quantile = abs(float(stdtrit(spread * spread / squares, ndtr(-critical))))
     difference, half = fmean(b) - fmean(a), quantile * math.sqrt(spread)
     return difference - half, difference + half
 
@@ -220,7 +220,8 @@ def critical_values(fraction: float, alpha: float) -> tuple[float, float]:
 
     On each side the first spends 2 - 2 Phi(z / sqrt(fraction)), z being the quantile of alpha / 4,
     and the second the rest of alpha / 2, given that the first did not decide. Intervals with these
-    quantiles cover at both looks at once.
+    quantiles cover at both looks at once. A first look so early that its share is no number above 0
+    has an infinite quantile and decides nothing; the second then spends all, as in the limit.
 
     Args:
         fraction: share of people at the first look, in (0, 1).
@@ -229,10 +230,15 @@ def critical_values(fraction: float, alpha: float) -> tuple[float, float]:
     Reference: Lan and DeMets (1983) with the O'Brien-Fleming type function; repeated intervals:
     Jennison and Turnbull (1989). Worked case: fraction .5, alpha .05 gives 2.963 and 1.969.
     """
-    z = NORMAL.inv_cdf(1 - alpha / 4)
-    spent = 4 * NORMAL.cdf(-z / math.sqrt(fraction))
-    first = -NORMAL.inv_cdf(spent / 2)
-    low, high = 0.0, 10.0
+    from scipy.special import ndtr, ndtri  # statistics.NormalDist has no tail beyond 8.3
+
+    z = -float(ndtri(alpha / 4))
+    spent = 4 * float(ndtr(-z / math.sqrt(fraction)))
+    first = -float(ndtri(spent / 2))
+    # taken alone, the second look errs in at most alpha and in at least what the first has left
+    low, high = -float(ndtri(alpha / 2)), -float(ndtri((alpha - spent) / 2))
+    if low == high:
+        return first, low
     for _ in range(60):
         middle = (low + high) / 2
         if _crossed_late(first, middle, fraction) > alpha - spent:

@@ -24,10 +24,15 @@ class AnswerText:
         self._marks = (THINK_OPEN, THINK_CLOSE, *self._stops)
         self._whole = ""
         self._given = ""
+        self._ended: str | None = None
+        """The answer before its stop, once one was met; what was given may be a thought."""
         self.is_void = False
         """Text was given that proved to be a thought."""
-        self.is_stopped = False
+
+    @property
+    def is_stopped(self) -> bool:
         """A stop was met; what the model would say further is of no account."""
+        return self._ended is not None
 
     def feed(self, text: str) -> str:
         """Take text of the model; give what is answer for certain, maybe nothing."""
@@ -40,12 +45,10 @@ class AnswerText:
 
     def end(self, *, opened: bool) -> str:
         """Give the rest; `opened` says whether the prompt did end inside a thought."""
-        return "" if self.is_stopped else self._give(self.answer(opened=opened))
+        return self._give(self.answer(opened=opened))
 
     def answer(self, *, opened: bool) -> str:
-        """The whole answer."""
-        if self.is_stopped:
-            return self._given
+        """The whole answer, also where one that is void was given."""
         return self._cut(split_thought(self._whole, opened_in_prompt=opened).answer)
 
     def state(self, *, opened: bool) -> str:
@@ -60,11 +63,11 @@ class AnswerText:
         return tail.lstrip()
 
     def _cut(self, text: str) -> str:
+        """Up to the first stop, which ends the answer for good."""
         places = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if not places:
-            return text
-        self.is_stopped = True
-        return text[: min(places)].rstrip()
+        if self._ended is None and places:
+            self._ended = text[: min(places)].rstrip()
+        return text if self._ended is None else self._ended
 
     def _held_back(self, text: str) -> str:
         """Without an end that may become a mark, and without white space that may end it all."""
