@@ -156,15 +156,12 @@ class _Request:
             ids, self._ids = self._ids, []
             text = self._reader.read(ids)
             if self._finish_reason is not None:
-                return self._last(text + self._reader.rest())
+                return self._piece(text + self._reader.rest())
             if text:
-                return Piece(text)
+                return self._piece(text)
 
-    def _last(self, text: str) -> Piece:
-        return Piece(
-            text, self._finish_reason, len(self._prompt.ids), self._reader.n_tokens,
-            self._prompt.opened_thought,
-        )  # fmt: skip
+    def _piece(self, text: str) -> Piece:
+        return self._prompt.piece(text, self._finish_reason, self._reader.n_tokens)
 
 
 class _Worker(threading.Thread):

@@ -143,16 +143,14 @@ class LlamaCpp:
         async with aclosing(remote.events("/completion", body)) as events:
             async for last in events:
                 if last.get("content"):
-                    yield Piece(last["content"])
+                    n_new = int(last.get("tokens_predicted", 0))
+                    yield prompt.piece(last["content"], None, n_new)
         finish_reason = FINISHED.get(last.get("stop_type", ""))
         if finish_reason is None:
             raise Unavailable("llama.cpp: broke off in mid-answer. Ask again")
         n_new = int(last["tokens_predicted"])
-        yield Piece(
-            "", finish_reason, len(prompt.ids),
-            max(n_new - (finish_reason == "stop"), 0),  # the end token is counted there
-            prompt.opened_thought,
-        )  # fmt: skip
+        n_new = max(n_new - (finish_reason == "stop"), 0)  # the end token is counted there
+        yield prompt.piece("", finish_reason, n_new)
 
     async def close(self) -> None:
         """Wait for what is under way and end the processes."""
