@@ -78,10 +78,6 @@ class Engine(Protocol):
         """Names that it can answer for now."""
         ...
 
-    def waiting(self) -> int:
-        """Requests that are queued or being answered."""
-        ...
-
     def answer(self, ask: Ask) -> AsyncIterator[Piece]:
         """Text of one answer as it is made; to close the iterator ends the work.
 

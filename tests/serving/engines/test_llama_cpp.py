@@ -83,7 +83,7 @@ def test_a_kill_in_mid_answer_is_unavailable_and_takes_no_other_model_along(
     with pytest.raises(Unavailable, match=r"llama\.cpp: gives no answer \(\w+\)\. Ask again"):
         asyncio.run(kill())
     assert engine.models() == {FULL}
-    assert engine.waiting() == 0
+    assert engine._children[FIRST].remote.waiting == 0
     text, _ = asyncio.run(asking.answered(engine, ask(FULL, "Why?")))
     assert text == asking.evaluated(models.servables()[3], ["Why?"])[0][0]
 
@@ -131,7 +131,7 @@ def test_a_closed_iterator_frees_the_only_row(
     async def leave_early() -> str:
         async with aclosing(engine.answer(asking.endless())) as pieces:
             await anext(pieces)
-        assert engine.waiting() == 0
+        assert engine._children[BASE].remote.waiting == 0
         return (await asyncio.wait_for(asking.answered(engine, ask(BASE, "Why?")), 30))[0]
 
     text = asyncio.run(asking.finished(engine, leave_early()))
@@ -162,7 +162,7 @@ def test_close_finishes_what_was_asked_and_ends_the_processes(
 
     async def close_early() -> list[tuple[str, Any]]:
         tasks = [asyncio.create_task(asking.answered(engine, ask(FIRST, t))) for t in QUESTIONS]
-        while engine.waiting() < len(QUESTIONS):
+        while engine._children[FIRST].remote.waiting < len(QUESTIONS):
             await asyncio.sleep(0.005)
         await engine.close()
         return await asyncio.gather(*tasks)

@@ -63,7 +63,7 @@ def test_a_server_killed_in_mid_answer_is_unavailable(
     with pytest.raises(Unavailable, match=r"vLLM: gives no answer \(\w+\)\. Ask again"):
         asyncio.run(kill())
     assert engine.models() == frozenset()
-    assert engine.waiting() == 0
+    assert engine._remote.waiting == 0
 
 
 def stream(*events: Any) -> bytes:

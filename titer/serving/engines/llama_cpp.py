@@ -117,10 +117,6 @@ class LlamaCpp:
         remote = self._children[name].remote
         return remote.address, remote.key or ""
 
-    def waiting(self) -> int:
-        """Requests under way."""
-        return sum(child.remote.waiting for child in set(self._children.values()))
-
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Text of one answer as it is made; to close the iterator closes the connection.
 

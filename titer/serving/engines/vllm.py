@@ -67,10 +67,6 @@ class Vllm:
         """Names that it can answer for now."""
         return frozenset(self._prompts.by_name) if self._remote.is_up else frozenset()
 
-    def waiting(self) -> int:
-        """Requests under way."""
-        return self._remote.waiting
-
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Text of one answer as it is made; to close the iterator closes the connection.
 
