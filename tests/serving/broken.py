@@ -34,9 +34,6 @@ class Scripted:
     def models(self) -> frozenset[str]:
         return self._models
 
-    def waiting(self) -> int:
-        return self.n_open
-
     async def answer(self, ask: Ask) -> AsyncIterator[Piece]:
         self.n_open += 1
         try:

@@ -84,6 +84,16 @@ def test_a_stop_ends_the_answer_and_is_left_out(gateway: Opened) -> None:
             found, reason = choice["message"]["content"], choice["finish_reason"]
         assert found == text[: text.index(stop)].rstrip()
         assert reason == "stop"
+    first, *stopped = gateway.lines()
+    for line in stopped:
+        assert line["n_prompt_tokens"] == first["n_prompt_tokens"] > 0
+        assert 0 < line["n_new_tokens"] <= first["n_new_tokens"]
+
+
+def test_an_answer_of_no_text_has_no_tokens(tmp_path: Path, served: Catalogue) -> None:
+    gateway = gateways.opened(tmp_path, served, [Scripted([BASE])])
+    reply = asyncio.run(post(gateway, LUPUS, completion(BASE)))
+    assert reply.json()["usage"]["completion_tokens"] == 0
 
 
 def test_a_stop_behind_a_late_thought_ends_the_answer_and_not_the_thought(

@@ -189,6 +189,10 @@ def test_the_active_version_is_served_from_its_own_commit(registered: Path) -> N
     for _ in range(2):  # brought, then there
         found = finding.find(registered, DOMAINS)
         assert found.active == {"autoimmune": "autoimmune-qlora@v1.0.0"}
+    kept = registered / "registered/autoimmune-qlora/v1.0.0/results"
+    (kept / "train_qlora/run.json").unlink()  # one of the two is lost, and brought again
+    assert finding.find(registered, DOMAINS).active == found.active
+    assert (kept / "train_qlora/run.json").is_file()
     offer = found.offers["autoimmune-qlora@v1.0.0"]
     assert offer.servable.adapter == registered / "registered/autoimmune-qlora/v1.0.0/model"
     assert (offer.version, offer.verdict) == ("v1.0.0", "helped")

@@ -107,7 +107,7 @@ def read(root: Path, name: Name) -> History:
     Raises:
         DataError: no Git repository, or a tag that Titer did not write.
     """
-    with _gto(root) as api:
+    with _gto() as api:
         events = list(api.history(str(root), str(name)))
     by_kind: dict[str, list[Any]] = {}
     for event in events:
@@ -169,7 +169,7 @@ def register(root: Path, name: Name, number: Number, record: Record) -> None:
     Raises:
         DataError: GTO refuses, such as a commit that is a version already.
     """
-    with _gto(root) as api:
+    with _gto() as api:
         api.register(str(root), str(name), "HEAD", version=str(number), message=record.to_text())
 
 
@@ -180,7 +180,7 @@ def activate(root: Path, version: Version, action: str, *, forced: bool, reason:
         DataError: GTO refuses.
     """
     message = _message(version, action, forced, reason)
-    with _gto(root) as api:  # force: a version may come to serve more than once
+    with _gto() as api:  # force: a version may come to serve more than once
         api.assign(
             str(root), str(version.name), STAGE, version=str(version.number), message=message,
             force=True,
@@ -194,7 +194,7 @@ def withdraw(root: Path, version: Version, reason: str) -> None:
         DataError: GTO refuses.
     """
     message = _message(version, WITHDRAW, True, reason)
-    with _gto(root) as api:
+    with _gto() as api:
         api.unassign(
             str(root), str(version.name), version=str(version.number), stage=STAGE, message=message
         )
@@ -206,7 +206,7 @@ def retire(root: Path, version: Version, reason: str) -> None:
     Raises:
         DataError: GTO refuses.
     """
-    with _gto(root) as api:
+    with _gto() as api:
         api.deregister(str(root), str(version.name), version=str(version.number), message=reason)
 
 
@@ -217,7 +217,7 @@ def _message(version: Version, action: str, forced: bool, reason: str) -> str:
 
 
 @contextmanager
-def _gto(root: Path) -> Iterator[Any]:
+def _gto() -> Iterator[Any]:
     """GTO's functions; what they refuse becomes one line."""
     from gto import api
     from gto.exceptions import GTOException

@@ -228,7 +228,7 @@ class Answer:
         piece = self._first
         while piece is not None:
             self._last = piece
-            self._n_pieces += 1
+            self._n_pieces += bool(piece.text)
             yield piece
             if piece.finish_reason is not None or self._text.is_stopped:
                 return
@@ -279,7 +279,7 @@ class Answer:
             text,
             "stop" if self._text.is_stopped else (last.finish_reason or "stop"),
             last.n_prompt_tokens,
-            # an answer that was ended by a stop has no last piece with the engine's count
+            # where an engine counts at the end alone, an answer ended by a stop has its pieces
             last.n_new_tokens or self._n_pieces,
             self._text.state(opened=self._opened),
         )

@@ -61,10 +61,11 @@ class Piece:
     finish_reason: str | None = None
     """stop or length, in the last piece only."""
     n_prompt_tokens: int = 0
-    """In the last piece only, as the next."""
+    """In every piece, for any may be the last that is waited for."""
     n_new_tokens: int = 0
+    """Made so far, the end token left out; 0 where the engine does not say before the end."""
     opened_thought: bool = False
-    """Last piece: the rendered prompt ended inside a thought."""
+    """The rendered prompt ended inside a thought."""
 
 
 class Engine(Protocol):
@@ -75,10 +76,6 @@ class Engine(Protocol):
 
     def models(self) -> frozenset[str]:
         """Names that it can answer for now."""
-        ...
-
-    def waiting(self) -> int:
-        """Requests that are queued or being answered."""
         ...
 
     def answer(self, ask: Ask) -> AsyncIterator[Piece]:

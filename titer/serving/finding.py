@@ -4,6 +4,7 @@ Invariant: nothing is offered whose weights, base, tokenizer or template are not
 evaluated; settings come from the record of the evaluation.
 """
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -322,5 +323,9 @@ def _evaluated_then(root: Path, version: Version, folder: Path) -> Evaluated:
                 target = Path(staging) / "results" / name
                 target.parent.mkdir(parents=True)
                 repository.get(root, f"results/{name}", version.commit, target)
+            if (
+                kept.exists()
+            ):  # one of the two was lost, and no folder takes the place of a full one
+                shutil.rmtree(kept)
             (Path(staging) / "results").rename(kept)
     return _evaluated(kept, arm)

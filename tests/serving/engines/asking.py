@@ -83,6 +83,9 @@ async def answered(engine: Engine, one: Ask) -> tuple[str, Piece]:
     """The whole text, and the last piece without its own, which is what the clock made of it."""
     pieces = [piece async for piece in engine.answer(one)]
     assert [piece.finish_reason is None for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    assert {piece.n_prompt_tokens for piece in pieces} == {pieces[-1].n_prompt_tokens}
+    counts = [piece.n_new_tokens for piece in pieces]
+    assert counts == sorted(counts)
     return "".join(piece.text for piece in pieces), replace(pieces[-1], text="")
 
 

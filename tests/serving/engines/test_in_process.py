@@ -24,7 +24,7 @@ from titer.errors import (
     TiterError,
     Unavailable,
 )
-from titer.serving.engine import BASE
+from titer.serving.engine import BASE, Piece
 from titer.serving.engines.in_process import InProcess, Limits
 
 NAMES = (BASE, FIRST, SECOND, FULL)
@@ -118,6 +118,19 @@ def test_2000_mixed_requests_never_get_another_models_answer(
     assert_no_wrong_model(models, engine, 2000, at_once=32)
 
 
+def test_every_piece_says_how_many_tokens_there_are(engine: InProcess) -> None:
+    """For a client's stop may make any the last one."""
+
+    async def pieces() -> list[Piece]:
+        return [piece async for piece in engine.answer(ask(BASE, QUESTIONS[0]))]
+
+    found = asyncio.run(pieces())
+    counts = [one.n_new_tokens for one in found]
+    assert len(counts) > 1
+    assert 0 < counts[0] <= counts[-1]
+    assert {one.n_prompt_tokens for one in found} == {found[-1].n_prompt_tokens}
+
+
 def test_sampled_answers_depend_on_their_seed_alone(engine: InProcess) -> None:
     asks = [
         ask(name, text, temperature=1.0, top_p=0.9, seed=seed)
@@ -148,15 +161,22 @@ async def _whole(engine: InProcess, one: Any) -> Any:
     return await asking.answered(engine, one)
 
 
+def n_asked(engine: InProcess) -> int:
+    """Requests queued or being answered, all for the base's weights."""
+    worker = engine._workers[BASE]
+    with worker._changed:
+        return worker._n_asked()
+
+
 def test_a_closed_iterator_frees_its_slot(models: asking.Models) -> None:
     engine = InProcess(models.servables()[:1], limits=Limits(n_rows=1, n_queued=4))
 
     async def leave_early() -> tuple[int, str]:
         async with aclosing(engine.answer(asking.endless())) as pieces:
             await anext(pieces)
-            assert engine.waiting() == 1
+            assert n_asked(engine) == 1
         text, _ = await asyncio.wait_for(asking.answered(engine, ask(BASE, QUESTIONS[0])), 30)
-        return engine.waiting(), text
+        return n_asked(engine), text
 
     waiting, text = asyncio.run(asking.finished(engine, leave_early()))
     assert waiting == 0
@@ -168,15 +188,15 @@ def test_a_cancelled_task_leaves_the_queue(models: asking.Models) -> None:
 
     async def cancel() -> int:
         running = asyncio.create_task(asking.answered(engine, asking.endless()))
-        await _until(lambda: engine.waiting() == 1)
+        await _until(lambda: n_asked(engine) == 1)
         await asyncio.sleep(0.1)
         queued = asyncio.create_task(asking.answered(engine, asking.endless()))
-        await _until(lambda: engine.waiting() == 2)
+        await _until(lambda: n_asked(engine) == 2)
         for task in (running, queued):
             task.cancel()
         await asyncio.gather(running, queued, return_exceptions=True)
         await asyncio.wait_for(asking.answered(engine, ask(BASE, "Why?")), 30)
-        return engine.waiting()
+        return n_asked(engine)
 
     assert asyncio.run(asking.finished(engine, cancel())) == 0
 
@@ -222,7 +242,7 @@ def test_close_finishes_what_was_asked_and_refuses_what_comes(models: asking.Mod
     async def close_early() -> tuple[list[str], list[TiterError]]:
         asks = [ask(name, text) for text in QUESTIONS for name in NAMES[:2]]
         tasks = [asyncio.create_task(asking.answered(engine, one)) for one in asks]
-        await _until(lambda: engine.waiting() == len(asks))
+        await _until(lambda: n_asked(engine) == len(asks))
         closing = asyncio.create_task(engine.close())
         await asyncio.sleep(0)
         late = await asyncio.gather(

@@ -14,7 +14,7 @@ from tests.serving.engines import asking
 from tests.serving.engines.asking import FIRST, FULL, QUESTIONS, SECOND, all_answered, ask
 from titer.errors import ConfigError, LoadError, RateLimited, Unavailable
 from titer.export import gguf_model
-from titer.serving.engine import BASE
+from titer.serving.engine import BASE, Piece
 from titer.serving.engines import remote
 from titer.serving.engines.llama_cpp import Gguf, LlamaCpp, LlamaLimits
 
@@ -48,6 +48,19 @@ def test_mixed_greedy_answers_are_those_of_the_evaluation(
         assert (last.n_new_tokens, last.finish_reason) == (len(made.ids), made.finish_reason)
 
 
+def test_every_piece_says_how_many_tokens_there_are(engine: LlamaCpp) -> None:
+    """For a client's stop may make any the last one."""
+
+    async def pieces() -> list[Piece]:
+        return [piece async for piece in engine.answer(ask(BASE, QUESTIONS[0]))]
+
+    found = asyncio.run(pieces())
+    counts = [one.n_new_tokens for one in found]
+    assert len(counts) > 1
+    assert 0 < counts[0] <= counts[-1]
+    assert {one.n_prompt_tokens for one in found} == {found[-1].n_prompt_tokens}
+
+
 def test_sampled_answers_repeat_with_their_seed(engine: LlamaCpp) -> None:
     def texts(seed: int) -> list[str]:
         asks = [ask(FIRST, text, temperature=1.5, seed=seed) for text in QUESTIONS]
@@ -70,7 +83,7 @@ def test_a_kill_in_mid_answer_is_unavailable_and_takes_no_other_model_along(
     with pytest.raises(Unavailable, match=r"llama\.cpp: gives no answer \(\w+\)\. Ask again"):
         asyncio.run(kill())
     assert engine.models() == {FULL}
-    assert engine.waiting() == 0
+    assert engine._children[FIRST].remote.waiting == 0
     text, _ = asyncio.run(asking.answered(engine, ask(FULL, "Why?")))
     assert text == asking.evaluated(models.servables()[3], ["Why?"])[0][0]
 
@@ -118,7 +131,7 @@ def test_a_closed_iterator_frees_the_only_row(
     async def leave_early() -> str:
         async with aclosing(engine.answer(asking.endless())) as pieces:
             await anext(pieces)
-        assert engine.waiting() == 0
+        assert engine._children[BASE].remote.waiting == 0
         return (await asyncio.wait_for(asking.answered(engine, ask(BASE, "Why?")), 30))[0]
 
     text = asyncio.run(asking.finished(engine, leave_early()))
@@ -149,7 +162,7 @@ def test_close_finishes_what_was_asked_and_ends_the_processes(
 
     async def close_early() -> list[tuple[str, Any]]:
         tasks = [asyncio.create_task(asking.answered(engine, ask(FIRST, t))) for t in QUESTIONS]
-        while engine.waiting() < len(QUESTIONS):
+        while engine._children[FIRST].remote.waiting < len(QUESTIONS):
             await asyncio.sleep(0.005)
         await engine.close()
         return await asyncio.gather(*tasks)

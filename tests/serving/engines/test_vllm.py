@@ -13,7 +13,7 @@ from tests.serving.engines.asking import FULL, QUESTIONS, all_answered, ask
 from tests.standin import llm
 from tests.standin.llm import Reply
 from titer.errors import ConfigError, RateLimited, SourceError, Unavailable
-from titer.serving.engine import BASE
+from titer.serving.engine import BASE, Piece
 from titer.serving.engines.llama_cpp import Gguf, LlamaCpp, LlamaLimits
 from titer.serving.engines.vllm import Address, Vllm
 
@@ -63,7 +63,7 @@ def test_a_server_killed_in_mid_answer_is_unavailable(
     with pytest.raises(Unavailable, match=r"vLLM: gives no answer \(\w+\)\. Ask again"):
         asyncio.run(kill())
     assert engine.models() == frozenset()
-    assert engine.waiting() == 0
+    assert engine._remote.waiting == 0
 
 
 def stream(*events: Any) -> bytes:
@@ -71,8 +71,8 @@ def stream(*events: Any) -> bytes:
     return "".join(f"data: {line}\n\n" for line in lines).encode()
 
 
-def text(piece: str, finish_reason: str | None = None) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "text": piece, "finish_reason": finish_reason}]}
+def text(piece: str, finish_reason: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": piece, "finish_reason": finish_reason}], **more}
 
 
 USAGE = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
@@ -107,6 +107,24 @@ def test_the_prompt_goes_as_ids_with_every_sampling_setting_named(models: asking
     }  # fmt: skip
     assert {name: sent[name] for name in wanted} == wanted
     assert service.keys == [f"Bearer {KEY}"]
+
+
+def test_every_piece_says_how_many_tokens_there_are(models: asking.Models) -> None:
+    """As vLLM does with continuous_usage_stats: the end token is counted with the last text."""
+    counts = [("An", None, 2), ("swe", None, 4), ("r", "stop", 6)]
+    events = [text(said, why, usage={"completion_tokens": n}) for said, why, n in counts]
+
+    async def pieces(url: str) -> list[Piece]:
+        engine = Vllm(models.servables()[:1], Address(url))
+        found = [piece async for piece in engine.answer(ask(BASE, "Why?"))]
+        await engine.close()
+        return found
+
+    with llm.serve([Reply(body=stream(*events, "[DONE]"))]) as service:
+        found = asyncio.run(pieces(service.url))
+    assert [one.n_new_tokens for one in found] == [2, 4, 5, 5]
+    assert {one.n_prompt_tokens for one in found} == {len(service.requests[0]["prompt"])}
+    assert service.requests[0]["stream_options"]["continuous_usage_stats"]
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,6 @@ class InProcess:
         """Names that it can answer for now."""
         return frozenset(name for name, worker in self._workers.items() if worker.is_alive())
 
-    def waiting(self) -> int:
-        """Requests that are queued or being answered."""
-        return sum(worker.n_asked() for worker in set(self._workers.values()))
-
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Text of one answer as it is made; to close the iterator frees its slot.
 
@@ -156,15 +152,12 @@ class _Request:
             ids, self._ids = self._ids, []
             text = self._reader.read(ids)
             if self._finish_reason is not None:
-                return self._last(text + self._reader.rest())
+                return self._piece(text + self._reader.rest())
             if text:
-                return Piece(text)
+                return self._piece(text)
 
-    def _last(self, text: str) -> Piece:
-        return Piece(
-            text, self._finish_reason, len(self._prompt.ids), self._reader.n_tokens,
-            self._prompt.opened_thought,
-        )  # fmt: skip
+    def _piece(self, text: str) -> Piece:
+        return self._prompt.piece(text, self._finish_reason, self._reader.n_tokens)
 
 
 class _Worker(threading.Thread):
@@ -192,12 +185,8 @@ class _Worker(threading.Thread):
         """Which adapter the rows of a model have."""
         return self._model.adapter(name)
 
-    def n_asked(self) -> int:
-        """Requests queued or being answered."""
-        with self._changed:
-            return self._n_asked()
-
     def _n_asked(self) -> int:
+        """Requests queued or being answered, to be counted while nothing changes."""
         some = (*self._queue, *self._requests.values())
         return sum(not one.row.cancelled for one in some)
 

@@ -117,10 +117,6 @@ class LlamaCpp:
         remote = self._children[name].remote
         return remote.address, remote.key or ""
 
-    def waiting(self) -> int:
-        """Requests under way."""
-        return sum(child.remote.waiting for child in set(self._children.values()))
-
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Text of one answer as it is made; to close the iterator closes the connection.
 
@@ -143,16 +139,14 @@ class LlamaCpp:
         async with aclosing(remote.events("/completion", body)) as events:
             async for last in events:
                 if last.get("content"):
-                    yield Piece(last["content"])
+                    n_new = int(last.get("tokens_predicted", 0))
+                    yield prompt.piece(last["content"], None, n_new)
         finish_reason = FINISHED.get(last.get("stop_type", ""))
         if finish_reason is None:
             raise Unavailable("llama.cpp: broke off in mid-answer. Ask again")
         n_new = int(last["tokens_predicted"])
-        yield Piece(
-            "", finish_reason, len(prompt.ids),
-            max(n_new - (finish_reason == "stop"), 0),  # the end token is counted there
-            prompt.opened_thought,
-        )  # fmt: skip
+        n_new = max(n_new - (finish_reason == "stop"), 0)  # the end token is counted there
+        yield prompt.piece("", finish_reason, n_new)
 
     async def close(self) -> None:
         """Wait for what is under way and end the processes."""

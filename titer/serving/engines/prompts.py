@@ -16,7 +16,7 @@ from titer import files
 from titer.errors import BaseMismatch, ConfigError, LoadError
 from titer.modeling import chat_template, loading
 from titer.modeling.weights import context_length
-from titer.serving.engine import Ask, Servable
+from titer.serving.engine import Ask, Piece, Servable
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Prompt:
     max_new_tokens: int
     """As asked, or what the context leaves."""
     opened_thought: bool
+
+    def piece(self, text: str, finish_reason: str | None, n_new_tokens: int) -> Piece:
+        """A piece of its answer."""
+        return Piece(text, finish_reason, len(self.ids), n_new_tokens, self.opened_thought)
 
 
 class Prompter:

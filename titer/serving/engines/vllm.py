@@ -67,10 +67,6 @@ class Vllm:
         """Names that it can answer for now."""
         return frozenset(self._prompts.by_name) if self._remote.is_up else frozenset()
 
-    def waiting(self) -> int:
-        """Requests under way."""
-        return self._remote.waiting
-
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Text of one answer as it is made; to close the iterator closes the connection.
 
@@ -96,15 +92,10 @@ class Vllm:
                 for choice in event.get("choices", ()):
                     finish_reason = choice.get("finish_reason") or finish_reason
                     if choice.get("text"):
-                        yield Piece(choice["text"])
+                        yield prompt.piece(choice["text"], None, _made(usage, finish_reason))
         if finish_reason not in FINISHED:
             raise Unavailable(f"vLLM: broke off in mid-answer ({finish_reason}). Ask again")
-        n_new = int(usage.get("completion_tokens", 0))
-        yield Piece(
-            "", finish_reason, len(prompt.ids),
-            max(n_new - (finish_reason == "stop"), 0),  # the end token is counted there
-            prompt.opened_thought,
-        )  # fmt: skip
+        yield prompt.piece("", finish_reason, _made(usage, finish_reason))
 
     async def close(self) -> None:
         """Wait for what is under way and close the connections."""
@@ -112,8 +103,14 @@ class Vllm:
         self._prompts.close()
 
 
+def _made(usage: Mapping[str, Any], finish_reason: str | None) -> int:
+    """New tokens without the end token, which is counted there."""
+    return max(int(usage.get("completion_tokens", 0)) - (finish_reason == "stop"), 0)
+
+
 PLAIN: Mapping[str, Any] = {
-    "stream": True, "stream_options": {"include_usage": True}, "n": 1,
+    "stream": True, "n": 1,
+    "stream_options": {"include_usage": True, "continuous_usage_stats": True},
     "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }  # fmt: skip
