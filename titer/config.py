@@ -6,6 +6,7 @@ checks stand in `__post_init__` and run when the merged files become these objec
 files or argv.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,6 +23,11 @@ def check(ok: bool, key: str, value: object, allowed: str) -> None:
     """
     if not ok:
         raise ConfigError(f"{key} = {value!r}: must be {allowed}")
+
+
+def check_seed(key: str, seed: int) -> None:
+    """Refuse a seed that numpy refuses, with room for the seeds after it."""
+    check(0 <= seed < 2**31, key, seed, "from 0 to 2,147,483,647")
 
 
 def check_words(key: str, words: Sequence[str], known: Sequence[str]) -> None:
@@ -181,6 +187,12 @@ class PretrainingSettings:
             value = getattr(self, key)
             check(value >= 1, f"model.pretraining.{key}", value, "at least 1")
         check(self.vocab_size >= 512, "model.pretraining.vocab_size", self.vocab_size, ">= 512")
+        rate = self.learning_rate
+        check(0 < rate < 1, "model.pretraining.learning_rate", rate, "between 0 and 1")
+        check_seed("model.pretraining.seed", self.seed)
+        for key, of in (("n_heads", self.hidden_size), ("n_kv_heads", self.n_heads)):
+            value = getattr(self, key)
+            check(of % value == 0, f"model.pretraining.{key}", value, f"a divisor of {of}")
 
 
 @dataclass
@@ -214,6 +226,12 @@ class LearningRates:
     qlora: float
     full: float
 
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for key in ("qlora", "full"):
+            rate = getattr(self, key)
+            check(0 < rate < 1, f"model.learning_rate.{key}", rate, "between 0 and 1")
+
 
 @dataclass
 class ModelSettings:
@@ -243,6 +261,9 @@ class ModelSettings:
     def __post_init__(self) -> None:
         """Check ranges and that the keys fit the source."""
         check(self.max_length >= 16, "model.max_length", self.max_length, "at least 16 tokens")
+        factor = self.attention_factor
+        ok = factor is None or 0 < factor < math.inf
+        check(ok, "model.attention_factor", factor, "null or a number above 0")
         hexdigits = self.revision is None or (
             len(self.revision) == 40 and not set(self.revision) - set("0123456789abcdef")
         )
@@ -598,7 +619,8 @@ class QloraSettings:
         check_training("qlora", self)
         given = self.source == AdapterSource.train or self.path is not None
         check(given, "qlora.path", self.path, "given when qlora.source=path")
-        check(self.neftune_alpha >= 0, "qlora.neftune_alpha", self.neftune_alpha, "at least 0")
+        noise = self.neftune_alpha
+        check(0 <= noise < math.inf, "qlora.neftune_alpha", noise, "a number of at least 0")
         check(self.lora_r >= 1, "qlora.lora_r", self.lora_r, "at least 1")
         check(self.lora_alpha >= 1, "qlora.lora_alpha", self.lora_alpha, "at least 1")
         check(0 <= self.lora_dropout < 1, "qlora.lora_dropout", self.lora_dropout, "in [0, 1)")
@@ -634,7 +656,10 @@ def check_training(section: str, settings: Any) -> None:
     """Range checks that both fine-tunes share."""
     rate = settings.learning_rate
     check(rate is None or 0 < rate < 1, f"{section}.learning_rate", rate, "between 0 and 1")
-    check(settings.epochs > 0, f"{section}.epochs", settings.epochs, "above 0")
+    epochs = settings.epochs
+    check(0 < epochs < math.inf, f"{section}.epochs", epochs, "a number above 0")
+    decay = settings.weight_decay
+    check(0 <= decay < 1, f"{section}.weight_decay", decay, "in [0, 1)")
     check(settings.batch_size >= 1, f"{section}.batch_size", settings.batch_size, "at least 1")
     check(settings.evals >= 1, f"{section}.evals", settings.evals, "at least 1")
     check(settings.patience >= 0, f"{section}.patience", settings.patience, "at least 0")
@@ -690,8 +715,9 @@ class PlanSettings:
         """Check ranges."""
         check_words("plan.primary", [self.primary], tuple(ENDPOINT_VERSIONS))
         check(0 < self.alpha < 0.5, "plan.alpha", self.alpha, "between 0 and 0.5")
-        check(self.margin_points > 0, "plan.margin_points", self.margin_points, "above 0")
-        check(self.margin_bpb > 0, "plan.margin_bpb", self.margin_bpb, "above 0")
+        for key in ("margin_points", "margin_bpb"):
+            margin = getattr(self, key)
+            check(0 < margin < math.inf, f"plan.{key}", margin, "a number above 0")
         check_words("plan.family", self.family, FINE_TUNES)
 
 
@@ -763,6 +789,10 @@ class Config:
     eval: EvalSettings
     plan: PlanSettings
     score: ScoreSettings
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_seed("seed", self.seed)
 
 
 @dataclass(frozen=True)

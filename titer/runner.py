@@ -228,6 +228,8 @@ def overridden(overrides: Sequence[str]) -> tuple[dict[str, str], Config]:
         merged = cast(DictConfig, OmegaConf.merge(merged, OmegaConf.from_dotlist(own)))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{' '.join(own)}: {_merge_message(error)}") from None
+    except yaml.YAMLError:
+        raise ConfigError(f"{' '.join(own)}: a value is not readable as YAML") from None
     return choices, typed(merged)
 
 

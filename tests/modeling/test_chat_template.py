@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from titer.config import Think
+from titer.errors import DataError
 from titer.modeling import chat_template, loading
 
 R1_TEMPLATE = (
@@ -31,6 +32,13 @@ def test_a_think_policy_decides_how_the_prompt_ends(
     tokenizer.chat_template = template
     prompt = chat_template.render_prompt(tokenizer, chat_template.ask("Why?"), think)
     assert prompt == "<|im_start|>user\nWhy?<|im_end|>\n" + end
+
+
+def test_a_role_that_the_template_refuses_is_one_line(tiny_model: Path) -> None:
+    tokenizer = loading.load_tokenizer(tiny_model)
+    tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(DataError, match="chat template refuses messages: System role not supp"):
+        chat_template.render_prompt(tokenizer, chat_template.ask("Why?"), Think.none)
 
 
 def test_without_a_template_the_prompt_is_plain(tiny_model: Path) -> None:

@@ -1,10 +1,13 @@
 """Loading: safetensors only, one clear line for each unusable folder, exact 4-bit arithmetic."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from titer import files
 from titer.config import Device, Dtype
 from titer.errors import LoadError, NotFound
 from titer.modeling import loading, weights
@@ -34,6 +37,46 @@ def test_a_damaged_configuration_is_one_line(tiny_model: Path, tmp_path: Path) -
     with pytest.raises(LoadError) as caught:
         loading.load_model(folder, dtype=Dtype.float32, device=Device.cpu)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lose", "said"),
+    [
+        pytest.param(
+            r"^model\.layers\.1\.", "weights are missing, first model.layers.1.", id="layer"
+        ),
+        pytest.param(None, "weights of layers that config.json does not have", id="configuration"),
+    ],
+)
+def test_weights_of_another_depth_are_refused(
+    tiny_model: Path, tmp_path: Path, lose: str | None, said: str
+) -> None:
+    """transformers would draw the absent ones anew on every load, and only print so."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    if lose is None:
+        config = files.read_json(folder / "config.json")
+        layers = {"num_hidden_layers": 1, "layer_types": config["layer_types"][:1]}
+        files.write_json(folder / "config.json", config | layers)
+    else:
+        (path,) = folder.glob("*.safetensors")
+        kept = {k: v for k, v in load_file(path).items() if not re.search(lose, k)}
+        save_file(kept, path, {"format": "pt"})
+    for quantize in (False, True):
+        with pytest.raises(LoadError, match=said):
+            loading.load_model(folder, dtype=Dtype.float32, device=Device.cpu, quantize=quantize)
+
+
+def test_of_several_chat_templates_the_default_one_is_taken(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = loading.load_tokenizer(folder)
+    one = tokenizer.chat_template
+    tokenizer.chat_template = {"default": one, "tools": "{{ tools }}"}
+    tokenizer.save_pretrained(folder)
+    assert loading.load_tokenizer(folder).chat_template == one
 
 
 def test_an_adapter_folder_without_weights_is_named(tiny_model: Path, tmp_path: Path) -> None:

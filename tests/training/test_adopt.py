@@ -128,6 +128,33 @@ def test_variants_of_lora_are_taken(
     assert all(getattr(settings, name) for name in changes)
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        pytest.param("lora_B", "lora_B.weight is not there", id="matrices"),
+        pytest.param("layers.1.", "is not there", id="a layer"),
+        pytest.param(None, "is not applied", id="targets of the configuration"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
+def test_an_adapter_that_would_be_applied_in_part_is_refused(
+    tiny_model: Path, tmp_path: Path, lost: str | None, said: str
+) -> None:
+    """PEFT passes over it, and the fine-tune would be judged for a part of itself."""
+    from safetensors.torch import load_file, save_file
+
+    folder = make_adapter(tiny_model, tmp_path / "theirs")
+    if lost is None:
+        config = files.read_json(folder / adopt.CONFIG)
+        files.write_json(folder / adopt.CONFIG, config | {"target_modules": TARGETS[:1]})
+    else:
+        weights = load_file(folder / adopt.WEIGHTS)
+        save_file({k: v for k, v in weights.items() if lost not in k}, folder / adopt.WEIGHTS)
+    model = loading.load_model(tiny_model, dtype=Dtype.float32, device=Device.cpu)
+    with pytest.raises(AdapterError, match=said):
+        loading.load_adapter(model, folder)
+
+
 def other_base(folder: Path, base: Path) -> None:
     from safetensors.torch import load_file, save_file
 

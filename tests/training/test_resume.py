@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from tests import trees
 from tests.training.test_sft import FULL, QLORA, data
 from titer.config import Keep, SftSettings
 from titer.errors import LoadError, Stopped, TooLittleDisk
-from titer.training import handover, sft
+from titer.training import checkpoints, handover, sft
 from titer.training.checkpoints import last_checkpoint
 
 assert QLORA.lora is not None
@@ -245,6 +246,16 @@ def test_a_checkpoint_cut_while_its_last_file_was_written_is_not_read(tmp_path: 
         folder.mkdir()
         (folder / "trainer_state.json").write_text(text)
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-5"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 9], ids=["empty", "cut"])
+def test_weights_of_a_checkpoint_that_are_damaged_are_one_line(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "adapter_model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(LoadError, match="a file in it is damaged"), checkpoints.resuming(tmp_path):
+        load_file(path)
 
 
 def test_what_processes_hand_over_comes_back_equal(tmp_path: Path) -> None:

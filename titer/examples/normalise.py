@@ -98,8 +98,12 @@ _ADDRESS = re.compile(
 )
 
 
-_AROUND = re.compile(r"[?#].*|/$|\.pdf$|\s+\[[a-z.-]+\]$")
-"""Query, file type and category around the id of an address or of arXiv's own citation."""
+_NUMBERED = re.compile(
+    r"(\d{4}\.\d{4,5}(?:v\d+)?|[a-z.-]+/\d{7}(?:v\d+)?|\d{1,8})"
+    r"(?:\.0)?(?:\.pdf)?/?(?:[?#]\S*)?(?:\s+\[[a-z.-]+\])?"
+)
+"""An id of arXiv or PubMed with what an address, arXiv's own citation or a column of numbers with
+gaps (pandas) puts behind it."""
 
 
 def normal_id(text: str) -> str:
@@ -109,9 +113,8 @@ def normal_id(text: str) -> str:
     bare = bare.removeprefix("10.48550/arxiv.")
     if bare.startswith("10."):
         return f"doi:{bare}"
-    while (less := _AROUND.sub("", bare)) != bare:
-        bare = less
-    bare = re.sub(r"^(\d+)\.0$", r"\1", bare)  # a column of numbers with gaps, by pandas
+    if whole := _NUMBERED.fullmatch(bare):
+        bare = whole[1]
     if re.fullmatch(r"(?:\d{4}\.\d{4,5}|[a-z.-]+/\d{7})(?:v\d+)?", bare):
         return "arxiv:" + re.sub(r"v\d+$", "", bare)
     return f"pmid:{bare}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from titer import files
 from titer.config import Think
-from titer.errors import BaseMismatch
+from titer.errors import BaseMismatch, DataError
 
 THINK_OPEN = "<think>"
 THINK_CLOSE = "</think>"
@@ -65,9 +65,14 @@ def render_prompt(tokenizer: Any, messages: Messages, think: Think) -> str:
 def _render_prompts(tokenizer: Any, conversations: Sequence[Messages], think: Think) -> list[str]:
     if not tokenizer.chat_template:
         return [_plain_prompt(messages) for messages in conversations]
-    texts: list[str] = tokenizer.apply_chat_template(
-        [list(messages) for messages in conversations], tokenize=False, add_generation_prompt=True
-    )
+    from jinja2 import TemplateError
+
+    try:
+        texts: list[str] = tokenizer.apply_chat_template(
+            [list(one) for one in conversations], tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError as error:  # such as a system message where the model takes none
+        raise DataError(f"the model's chat template refuses messages: {error}") from None
     return texts if think == Think.keep else [_without_thought(text, think) for text in texts]
 
 

@@ -5,17 +5,21 @@ Invariant: safetensors only, no remote code, no network; bitsandbytes computes e
 
 import gc
 import logging
+import re
 import resource
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from titer import files
 from titer.config import Device, Dtype
-from titer.errors import BaseMismatch, LoadError, NotFound, first_line
+from titer.errors import AdapterError, BaseMismatch, LoadError, NotFound, first_line
 from titer.modeling.weights import is_encoder_decoder
 
 logger = logging.getLogger(__name__)
+
+_OF_LAYER = re.compile(r"\.(?:layers|h|block)\.\d+\.")
 
 
 def check_model_folder(folder: Path) -> None:
@@ -58,6 +62,10 @@ def load_tokenizer(folder: Path) -> Any:
         raise LoadError(f"{folder}: no usable tokenizer: {first_line(error)}") from None
     if not tokenizer.is_fast:
         raise LoadError(f"{folder}: no fast tokenizer (tokenizer.json), which hashes need")
+    if isinstance(tokenizer.chat_template, dict):  # several, by name
+        if "default" not in tokenizer.chat_template:
+            raise LoadError(f"{folder}: several chat templates and none is called default")
+        tokenizer.chat_template = tokenizer.chat_template["default"]
     if tokenizer.eos_token_id is None:
         raise LoadError(f"{folder}: the tokenizer has no end token, so no answer could ever end")
     if tokenizer.pad_token_id is None:
@@ -74,7 +82,8 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
         device: cpu or cuda.
         quantize: NF4 with double quantisation through bitsandbytes.
     Raises:
-        LoadError: folder, weights or device cannot be used.
+        LoadError: folder, weights or device cannot be used, or weights and config.json are of two
+            models.
     """
     import torch
     from safetensors import SafetensorError
@@ -91,17 +100,32 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
     if quantize or device == Device.cuda:
         kwargs["device_map"] = {"": 0 if device == Device.cuda else "cpu"}
     try:
-        model = auto.from_pretrained(
+        model, info = auto.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
-            **kwargs,
+            output_loading_info=True, **kwargs,
         )  # fmt: skip
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise LoadError(f"{folder}: {first_line(error)}") from None
+    _check_whole(folder, info)
     keep_nf4_exact(model)
     forget_generation_defaults(model)
     return model.eval()
+
+
+def _check_whole(folder: Path, info: Mapping[str, Any]) -> None:
+    """Refuse what transformers only prints: absent weights would be random, anew on every load."""
+    if absent := sorted(info["missing_keys"]):
+        raise LoadError(
+            f"{folder}: {len(absent)} weights are missing, first {absent[0]}. Copy all files of "
+            "the model again"
+        )
+    if surplus := sorted(filter(_OF_LAYER.search, info["unexpected_keys"])):
+        raise LoadError(
+            f"{folder}: {len(surplus)} weights of layers that config.json does not have, first "
+            f"{surplus[0]}. Copy all files of the model again"
+        )
 
 
 def _check_cuda(n_devices: int) -> None:
@@ -186,17 +210,37 @@ def load_adapter(model: Any, folder: Path) -> Any:
         NotFound: there is no safetensors adapter in the folder.
         LoadError: a file that only has the name of one.
         BaseMismatch: its shapes do not fit the model.
+        AdapterError: some of its tensors would not be applied, or some that it trains are absent.
     """
     from peft import PeftModel
     from safetensors import SafetensorError
 
     check_adapter_folder(folder)
     try:
-        return PeftModel.from_pretrained(model, str(folder)).eval()
+        adapted = PeftModel.from_pretrained(model, str(folder)).eval()
     except SafetensorError as error:
         raise LoadError(f"{folder}: not readable as safetensors: {first_line(error)}") from None
     except (RuntimeError, ValueError) as error:
         raise BaseMismatch(f"{folder}: made for another base: {first_line(error)}") from None
+    _check_applied(folder, adapted)
+    return adapted
+
+
+def _check_applied(folder: Path, adapted: Any) -> None:
+    """Refuse what PEFT passes over: the fine-tune would be judged for a part of itself."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
+        given = {name for name in list(file.keys()) if ".lora_" in name}
+    state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    applied = {name for name in state if ".lora_" in name}
+    if odd := sorted(given ^ applied):
+        what = "is not applied" if odd[0] in given else "is not there"
+        raise AdapterError(
+            f"{folder}: {len(odd)} tensors do not fit {ADAPTER_CONFIG}; first, {odd[0]} {what}. "
+            "Save the adapter again as a whole"
+        )
 
 
 def not_run_reason(folder: Path) -> str | None:

@@ -60,9 +60,11 @@ def resuming(checkpoint: Path | None) -> Iterator[None]:
     Raises:
         LoadError: names the folder to remove.
     """
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (UnpicklingError, RuntimeError, EOFError) as error:
+    except (UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
         is_cut = isinstance(error, RuntimeError) and "PytorchStreamReader" in str(error)
         if checkpoint is None or (isinstance(error, RuntimeError) and not is_cut):
             raise

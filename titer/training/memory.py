@@ -152,14 +152,17 @@ def n_adapter(shape: Shape, lora: LoraSettings) -> int:
     """Weights of a LoRA adapter.
 
     Raises:
-        LoadError: no module of the model has one of the names in qlora.target_modules.
+        LoadError: no module of the model has a name that stands in qlora.target_modules.
     """
     layers = linear_layers(shape)
     chosen = [size for name, size in layers.items() if _is_target(name, lora.target_modules)]
-    if not chosen:
+    targets = lora.target_modules
+    wanted = [targets] if isinstance(targets, str) else targets
+    strange = [one for one in wanted if not any(_is_target(name, one) for name in layers)]
+    if strange:
         names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
         raise LoadError(
-            f"qlora.target_modules = {lora.target_modules!r}: the model has no such module. "
+            f"qlora.target_modules = {targets!r}: the model has no module {', '.join(strange)}. "
             f"It has {names}; all-linear takes them all"
         )
     per_layer = sum(lora.r * (a + b) + (b if lora.use_dora else 0) for a, b in chosen)
