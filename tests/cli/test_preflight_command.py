@@ -80,7 +80,7 @@ def test_operations_follow_rows_epochs_and_what_is_trained(
         (["qlora", "lora_r"], "'lora_r': not a setting. Write key=value"),
         (["hardware=gpu_8"], r"hardware=gpu_8: choose one of cpu, .*did you mean gpu_8gb"),
         (["qlora.lora_rr=3"], r"'lora_rr'.*did you mean lora_r"),
-        (["full", "full.epochs=-1"], "full.epochs = -1.0: must be above 0"),
+        (["full", "full.epochs=-1"], "full.epochs = -1.0: must be a number above 0"),
     ],
 )
 def test_a_wrong_word_is_one_line(words: list[str], text: str) -> None:

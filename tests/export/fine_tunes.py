@@ -28,11 +28,14 @@ TEXTS = (
 def base(name: str, out: Path, **config: Any) -> Path:
     """A model of an architecture with wide weights; `config` replaces keys of config.json."""
     import torch
+    from transformers import AutoModelForCausalLM
 
     small_models.build(name, out)
     if config:
         path = out / "config.json"
         files.write_json(path, files.read_json(path) | config)
+        # with weights that only `config` asks for, such as biases
+        AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).save_pretrained(out)
     model = loading.load_model(out, dtype="float32", device="cpu")
     with torch.no_grad():
         for parameter in model.parameters():

@@ -85,11 +85,9 @@ def conversation(roles: str) -> list[dict[str, str]]:
 
 def _takes(rendered: Any, roles: str) -> bool:
     """Whether the chat template accepts a conversation; some refuse a system message."""
-    from jinja2 import TemplateError
-
     try:
         rendered(conversation(roles))
-    except TemplateError:
+    except DataError:
         return False
     return True
 
