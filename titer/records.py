@@ -4,6 +4,7 @@ Invariant: records are plain data. They know no file format, no model and no sta
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -33,6 +34,18 @@ CONTROL_TOKENS = re.compile(
     re.IGNORECASE,
 )
 """What a tokenizer of a chat model could take for more than text."""
+
+
+def without_control(text: str, put: str | Callable[[re.Match[str]], str] = "") -> str:
+    """The text without control tokens, those included that taking one out has joined.
+
+    Args:
+        put: what stands in place of each, as `re.sub` takes it.
+    """
+    while (clean := CONTROL_TOKENS.sub(put, text)) != text:
+        text = clean
+    return text
+
 
 _OPEN = re.compile(r"cc0\b.*|cc-by(-\d[\d.]*)?", re.IGNORECASE)
 

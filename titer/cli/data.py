@@ -1,7 +1,6 @@
 """`titer data convert|inspect|validate|review|reviewed|learning-curve`: a user's own rows."""
 
 import argparse
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,14 +73,14 @@ def convert(arguments: argparse.Namespace) -> None:
     """
     from titer.errors import ConfigError, DataError
     from titer.examples.formats import FORMATS
-    from titer.examples.formats.writing import kind_for
+    from titer.examples.formats.writing import kind_for, write
 
     reading = _reading(arguments)
     form = FORMATS[arguments.to] if arguments.to else reading.form
     kind_for(arguments.out, form)
     if arguments.out.exists() and arguments.out.samefile(reading.path):
         raise ConfigError(f"{arguments.out}: read and written at once. Give another name")
-    done = _write(arguments.out, form, reading)
+    done = write(arguments.out, form, _shown(reading))
     if done.n:
         print(f"{arguments.out}: {done.n:,} rows of {form.name}, from {reading.form.name}")
     _print_left_out(reading)
@@ -91,21 +90,6 @@ def convert(arguments: argparse.Namespace) -> None:
         print(f"not held by {form.name}: {name} ({n:,} rows)")
     if not done.n:
         raise DataError(f"{reading.path}: no row was left to write")
-
-
-def _write(out: Path, form: Any, reading: Any) -> Any:
-    """Write rows beside `out`; they take its place if there are any."""
-    from titer import files
-    from titer.examples.formats.writing import write
-
-    with files.writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-            new = Path(folder) / out.name
-            done = write(new, form, _shown(reading))
-            if done.n:
-                new.replace(out)
-    return done
 
 
 def validate(arguments: argparse.Namespace) -> None:

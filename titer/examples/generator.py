@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from titer import files
+from titer import files, records
 from titer.errors import ConfigError
 from titer.examples.spans import all_sections, labelled, title_text
 from titer.records import CONTROL_TOKENS, Paper
@@ -75,11 +75,7 @@ def prompt_for(paper: Paper, per_paper: int) -> str:
 
 def without_control(text: str) -> str:
     """The text without what a chat template could read as a message's beginning or end."""
-    while True:
-        clean = CONTROL_TOKENS.sub(" ", text)
-        if clean == text:
-            return text
-        text = clean
+    return records.without_control(text, " ")
 
 
 def has_control(text: str) -> bool:

@@ -26,7 +26,7 @@ from titer.examples.formats.base import message_fault
 from titer.examples.formats.containers import SUFFIXES
 from titer.examples.formats.reading import UNANSWERED, Reading
 from titer.examples.normalise import OWN, normal_id, paper_ids, words
-from titer.records import CONTROL_TOKENS, Example, Paper
+from titer.records import Example, Paper, without_control
 
 logger = logging.getLogger(__name__)
 
@@ -244,9 +244,7 @@ def _given(found: Example) -> str:
 
 def _plain(text: str) -> str:
     """The text without tokens that would end a turn in training too, however often nested."""
-    while (shorter := CONTROL_TOKENS.sub(_kept, text)) != text:
-        text = shorter
-    return text
+    return without_control(text, _kept)
 
 
 def _kept(token: re.Match[str]) -> str:

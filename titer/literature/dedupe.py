@@ -5,7 +5,7 @@ works share (a title of every year's report, the DOI of a supplement) joins them
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from titer.literature import links
@@ -64,7 +64,7 @@ def deduplicate(papers: Sequence[Paper]) -> Deduplicated:
     return Deduplicated(kept, duplicates)
 
 
-def not_taken(papers: Iterable[Paper], taken: Sequence[Paper]) -> list[Paper]:
+def not_taken(papers: Sequence[Paper], taken: Sequence[Paper]) -> list[Paper]:
     """Records of works that are taken by another record, as members of its cluster.
 
     A record without a licence is rejected while its preprint stays: its ids and title are still
@@ -74,13 +74,12 @@ def not_taken(papers: Iterable[Paper], taken: Sequence[Paper]) -> list[Paper]:
         papers: all that were collected.
         taken: those that `deduplicate` was given; it has set their `cluster_id`.
     """
-    every = list(papers)
-    works = links.works(every)
+    works = links.works(papers)
     clusters = {works.top(paper.paper_id): paper.cluster_id for paper in taken}
     known = {paper.paper_id for paper in taken}
     found = [
         replace(paper, cluster_id=clusters[top])
-        for paper in every
+        for paper in papers
         if paper.paper_id not in known and (top := works.top(paper.paper_id)) in clusters
     ]
     return sorted(found, key=lambda paper: paper.paper_id)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from titer import files
 from titer.errors import ConfigError, FormatError
+from titer.literature.links import unversioned
 
 ALLOWED = "Write pmid:<number>, arxiv:<id> or a DOI"
 
 _ID = re.compile(r"pmid:\d+|arxiv:\S+|10\.\d+/\S+")
-_VERSION = re.compile(r"(?<=\d)v\d+$")
-"""Of an arXiv id, as PDFs print it: the paper is excluded, not one version of it."""
 
 
 def read_excluded(path: Path) -> frozenset[str]:
@@ -28,7 +27,7 @@ def read_excluded(path: Path) -> frozenset[str]:
         name = line.partition("#")[0].strip().lower()
         if name and not _ID.fullmatch(name):
             raise FormatError(f"{path}:{number}: {name!r} is no id. {ALLOWED}")
-        found |= {_unversioned(name)} if name else set()
+        found |= {unversioned(name)} if name else set()
     return frozenset(found)
 
 
@@ -59,9 +58,4 @@ def _spelled(name: str) -> str:
     bare = f"pmid:{bare}" if bare.isdigit() else bare
     if not _ID.fullmatch(bare):
         raise ConfigError(f"{name!r}: not the id of a paper. {ALLOWED}")
-    return _unversioned(bare)
-
-
-def _unversioned(name: str) -> str:
-    is_arxiv = name.startswith(("arxiv:", "10.48550/arxiv."))
-    return _VERSION.sub("", name) if is_arxiv else name
+    return unversioned(bare)  # the paper is excluded, not one version of it

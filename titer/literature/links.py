@@ -26,6 +26,7 @@ MOST_VERSIONS = 5
 and a yearly report one title."""
 
 _ARXIV_DOI = "10.48550/arxiv."
+_VERSIONED = re.compile(r"^((?:arxiv:|10\.48550/arxiv\.).+?)(?:v\d+)?$")
 
 
 class Clusters(Generic[T]):
@@ -56,10 +57,15 @@ def linked_ids(paper: Paper, kinds: Container[str | None]) -> list[str]:
     ]
 
 
+def unversioned(name: str) -> str:
+    """An id or DOI in lower case; of arXiv's without the version that PDFs print behind it."""
+    return _VERSIONED.sub(r"\1", name)
+
+
 def dois(paper: Paper) -> list[str]:
     """The DOI, and the arXiv id as the DOI that arXiv gives it, without a version."""
     own = [f"{_ARXIV_DOI}{paper.arxiv_id.lower()}"] if paper.arxiv_id else []
-    given = re.sub(r"^(10\.48550/arxiv\..+?)(?:v\d+)?$", r"\1", (paper.doi or "").lower())
+    given = unversioned((paper.doi or "").lower())
     return own + ([given] if given and given not in own else [])
 
 

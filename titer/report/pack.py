@@ -121,11 +121,21 @@ def check(pack: Path, folder: Path, *, settings: Callable[[Path], outputs.Asked]
         settings: from the unpacked tree to the settings that it was made with.
 
     Raises:
-        FormatError: not a pack, a file that was changed, or a name that leaves the folder.
+        FormatError: not a pack, a file that was changed or is lacking, or a name that leaves the
+            folder.
     """
     manifest = _unpack(pack, folder)
-    with files.as_written(pack, "Ask for the pack again, or make it: titer report pack"):
-        return _compared(manifest, folder, settings)
+    again = "Ask for the pack again, or make it: titer report pack"
+    try:
+        with files.as_written(pack, again):
+            return _compared(manifest, folder, settings)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        lacking = Path(str(error.filename))
+        if not lacking.is_relative_to(folder):  # not the pack's fault
+            raise
+        raise FormatError(
+            f"{pack}: it names {lacking.relative_to(folder)}, which is no file in it. {again}"
+        ) from None
 
 
 def _compared(

@@ -323,9 +323,7 @@ def _evaluated_then(root: Path, version: Version, folder: Path) -> Evaluated:
                 target = Path(staging) / "results" / name
                 target.parent.mkdir(parents=True)
                 repository.get(root, f"results/{name}", version.commit, target)
-            if (
-                kept.exists()
-            ):  # one of the two was lost, and no folder takes the place of a full one
+            if kept.exists():  # one of the two was lost; a folder replaces an empty one alone
                 shutil.rmtree(kept)
             (Path(staging) / "results").rename(kept)
     return _evaluated(kept, arm)

@@ -89,6 +89,19 @@ async def answered(engine: Engine, one: Ask) -> tuple[str, Piece]:
     return "".join(piece.text for piece in pieces), replace(pieces[-1], text="")
 
 
+def assert_every_piece_is_counted(engine: Engine) -> None:
+    """For a client's stop may make any the last one."""
+
+    async def pieces() -> list[Piece]:
+        return [piece async for piece in engine.answer(ask(BASE, QUESTIONS[0]))]
+
+    found = asyncio.run(pieces())
+    counts = [one.n_new_tokens for one in found]
+    assert len(counts) > 1
+    assert 0 < counts[0] <= counts[-1]
+    assert {one.n_prompt_tokens for one in found} == {found[-1].n_prompt_tokens}
+
+
 async def all_answered(engine: Engine, asks: Sequence[Ask]) -> list[tuple[str, Piece]]:
     """Answers to requests that are made at once, in their order."""
     return await asyncio.gather(*(answered(engine, one) for one in asks))

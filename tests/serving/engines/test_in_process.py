@@ -24,7 +24,7 @@ from titer.errors import (
     TiterError,
     Unavailable,
 )
-from titer.serving.engine import BASE, Piece
+from titer.serving.engine import BASE
 from titer.serving.engines.in_process import InProcess, Limits
 
 NAMES = (BASE, FIRST, SECOND, FULL)
@@ -119,16 +119,7 @@ def test_2000_mixed_requests_never_get_another_models_answer(
 
 
 def test_every_piece_says_how_many_tokens_there_are(engine: InProcess) -> None:
-    """For a client's stop may make any the last one."""
-
-    async def pieces() -> list[Piece]:
-        return [piece async for piece in engine.answer(ask(BASE, QUESTIONS[0]))]
-
-    found = asyncio.run(pieces())
-    counts = [one.n_new_tokens for one in found]
-    assert len(counts) > 1
-    assert 0 < counts[0] <= counts[-1]
-    assert {one.n_prompt_tokens for one in found} == {found[-1].n_prompt_tokens}
+    asking.assert_every_piece_is_counted(engine)
 
 
 def test_sampled_answers_depend_on_their_seed_alone(engine: InProcess) -> None:

@@ -14,7 +14,7 @@ from tests.serving.engines import asking
 from tests.serving.engines.asking import FIRST, FULL, QUESTIONS, SECOND, all_answered, ask
 from titer.errors import ConfigError, LoadError, RateLimited, Unavailable
 from titer.export import gguf_model
-from titer.serving.engine import BASE, Piece
+from titer.serving.engine import BASE
 from titer.serving.engines import remote
 from titer.serving.engines.llama_cpp import Gguf, LlamaCpp, LlamaLimits
 
@@ -49,16 +49,7 @@ def test_mixed_greedy_answers_are_those_of_the_evaluation(
 
 
 def test_every_piece_says_how_many_tokens_there_are(engine: LlamaCpp) -> None:
-    """For a client's stop may make any the last one."""
-
-    async def pieces() -> list[Piece]:
-        return [piece async for piece in engine.answer(ask(BASE, QUESTIONS[0]))]
-
-    found = asyncio.run(pieces())
-    counts = [one.n_new_tokens for one in found]
-    assert len(counts) > 1
-    assert 0 < counts[0] <= counts[-1]
-    assert {one.n_prompt_tokens for one in found} == {found[-1].n_prompt_tokens}
+    asking.assert_every_piece_is_counted(engine)
 
 
 def test_sampled_answers_repeat_with_their_seed(engine: LlamaCpp) -> None:

@@ -4,6 +4,7 @@ Invariant: an example that the format cannot hold is counted with the reason, an
 loses; the file is there whole or not at all.
 """
 
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -55,11 +56,12 @@ def write(path: Path, form: Format, examples: Iterable[Example]) -> Written:
 
     Raises:
         FormatError: the format is not written to such a file.
-        DataError: it cannot be written; what was there before is still there.
+        DataError: it cannot be written; what was there before is still there, as it is where no
+            example can be held.
     """
     kind = kind_for(path, form)
     done = Written()
-    with files.streaming(path) as file:
+    with contextlib.suppress(_NothingToWrite), files.streaming(path) as file:
         sink = _SINKS[kind](file, form, path)
         for example in examples:
             try:
@@ -72,7 +74,13 @@ def write(path: Path, form: Format, examples: Iterable[Example]) -> Written:
             if _says_more(example):
                 done.lost.update(form.lost(example))
         sink.end()
+        if not done.n:
+            raise _NothingToWrite
     return done
+
+
+class _NothingToWrite(Exception):
+    """Keeps the old file."""
 
 
 def _says_more(example: Example) -> bool:
