@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import math
 import re
 from collections import Counter
 
@@ -135,6 +136,23 @@ def test_malformed_questions_are_refused_with_their_place(tmp_path, text, messag
     with pytest.raises(FormatError) as error:
         questions.load_questions(path)
     assert str(error.value).startswith(f"{path}{message}")
+
+
+@pytest.mark.parametrize("points", [0, -1, True, "nan", "1e9"])
+@pytest.mark.parametrize(("name", "sign"), [("key_points", 1), ("must_not", -1)])
+def test_weights_that_would_spoil_a_share_are_refused(tmp_path, points, name, sign):
+    weight = {"nan": math.nan, "1e9": 1e9}.get(points, points)
+    entry = {"id": "k", "any_of": [["x"]], "points": weight if weight is True else weight * sign}
+    path = write(tmp_path, "own.jsonl", json.dumps(ROW | {name: [entry]}))
+    with pytest.raises(FormatError, match=f":1: {name}, entry 1: points is .*, expected a number"):
+        questions.load_questions(path)
+
+
+@pytest.mark.parametrize("points", [{}, {"points": 0.5}, {"points": 1000}])
+def test_weights_above_zero_are_taken(tmp_path, points):
+    row = ROW | {"key_points": [{"id": "k", "any_of": [["x"]]} | points]}
+    (found,) = questions.load_questions(write(tmp_path, "own.jsonl", json.dumps(row)))
+    assert found.key_points == row["key_points"]
 
 
 def test_general_items_need_an_index_as_gold(tmp_path):

@@ -73,19 +73,34 @@ def test_samples_are_averaged_within_their_question_first():
     assert stats["arms"]["qlora"]["metrics"]["keypoint_recall"] == pytest.approx(0.95)
 
 
-def test_likelihood_of_the_references_is_compared_question_by_question():
-    def with_reference(answers, logprob, precision):
-        return [
-            dataclasses.replace(a, ref_logprob=logprob - i, ref_bytes=100, precision=precision)
-            for i, a in enumerate(answers)
-        ]
+def with_reference(answers, logprob, precision):
+    return [
+        dataclasses.replace(a, ref_logprob=logprob - i, ref_bytes=100, precision=precision)
+        for i, a in enumerate(answers)
+    ]
 
+
+def test_likelihood_of_the_references_is_compared_question_by_question():
     base = with_reference(BAD, -80.0, "nf4") + with_reference(BAD, -80.0, "float32")
     qlora = m.tuned("qlora", m.BASE, answers=with_reference(GOOD, -60.0, "nf4"))
     stats = m.run_score(qlora, base=m.base_input(answers=base), questions=ASKED)
     block = stats["comparisons"]["qlora"]["ref_bpb"]
     assert block["n"] == 10
     assert block["delta"] == pytest.approx(-20 / math.log(2) / 100)
+
+
+@pytest.mark.parametrize("lost", [None, math.nan])
+def test_a_reference_without_likelihood_fails_the_gate_of_that_endpoint(lost):
+    base = with_reference(BAD, -80.0, "nf4") + with_reference(BAD, -80.0, "float32")
+    tuned = with_reference(GOOD, -60.0, "nf4")
+    tuned[3].ref_logprob = lost
+    more = {"base": m.base_input(answers=base), "questions": ASKED}
+    qlora = m.tuned("qlora", m.BASE, answers=tuned)
+    assert m.failed(m.run_score(qlora, **more)) == []
+    stats = m.run_score(qlora, plan=dataclasses.replace(m.PLAN, primary="ref_bpb"), **more)
+    assert m.failed(stats) == ["likelihoods"]
+    assert "1 rows hold a likelihood" in json.dumps(stats)
+    assert "first Q004 of qlora" in json.dumps(stats)
 
 
 def test_metrics_are_numbers_in_at_most_45_rows():

@@ -32,6 +32,20 @@ def test_a_sentence_or_question_with_its_answer_states_a_fact(question, answer, 
     assert found == {"F1": expected}
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        ("What helps in E. coli infection?", "St. John's wort.", 1),
+        ("Why?", "In E.\ncoli infection, st. John's wort is used.", 1),
+        ("Why?", "E. coli infection is common. St. John's wort exists.", 0),
+        ("Why?", "It is a gene. Coli infection needs St. John's wort.", 0),
+    ],
+)
+def test_no_sentence_ends_inside_a_name(question, answer, expected):
+    fact = m.fact("F1", "E. coli infection", "treatment", "St. John's wort")
+    assert seen_documents([fact], [m.example("pmid:1", question, answer)]) == {"F1": expected}
+
+
 def test_papers_are_counted_once_however_many_examples_they_give():
     rows = [m.example(f"pmid:{n % 3}", "What marks SLE?", "anti-dsDNA antibody") for n in range(9)]
     assert seen_documents([LUPUS], rows) == {"F1": 3}

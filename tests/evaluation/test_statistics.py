@@ -62,7 +62,7 @@ def test_mcnemar_gives_the_binomial_values(wins, losses, p):
     assert s.exact_mcnemar(wins, losses) == p
 
 
-@pytest.mark.parametrize(("wins", "losses"), [(50, 6), (10, 2), (4, 9), (200, 180)])
+@pytest.mark.parametrize(("wins", "losses"), [(50, 6), (10, 2), (4, 9), (200, 180), (900, 850)])
 def test_mcnemar_agrees_with_statsmodels(wins, losses):
     expected = mcnemar([[5, wins], [losses, 7]], exact=True).pvalue
     assert s.exact_mcnemar(wins, losses) == pytest.approx(expected, rel=1e-9)
@@ -143,6 +143,10 @@ def test_detectable_mean_gives_the_values_of_the_reference(n, in_sd):
     values = [(-1.0) ** i for i in range(n)]
     found = s.mde80_mean(values) / np.std(values, ddof=1)
     assert found == pytest.approx(in_sd, abs=0.006)
+
+
+def test_differences_without_spread_have_no_detectable_mean():
+    assert s.mde80_mean([0.0] * 60) is None
 
 
 def test_ratio_is_exact_where_nothing_changes_and_covers_where_it_does():

@@ -49,6 +49,18 @@ def test_gains_that_scatter_cannot_tell() -> None:
     assert arm["recipe"] == "cannot tell"
 
 
+@pytest.mark.parametrize(("sign", "claim"), [(-1, "helps"), (1, "hurts")])
+def test_fewer_bits_per_byte_are_help(sign: int, claim: str) -> None:
+    runs = {seed: run(0.3, seed=seed) for seed in (1, 2, 3)}
+    for seed, stats in runs.items():
+        change = sign * (0.2 + seed / 100)
+        primary = {"endpoint": "ref_bpb", "n": 60, "base": 2.0, "arm": 2.0 + change,
+                   "delta": change, "low": change - 0.01, "high": change + 0.01}  # fmt: skip
+        stats["comparisons"]["qlora"]["primary"] = primary
+    arm = studies.seeds(runs)["arms"]["qlora"]
+    assert (arm["recipe"], arm["two_way_interval"]) == (claim, None)
+
+
 def test_the_t_interval_has_its_worked_value() -> None:
     """Mean .2, SD .1, n = 3: t(.975, 2) = 4.3027, half width .2484."""
     ends = paired_t_interval([0.1, 0.2, 0.3], level=0.95)

@@ -32,6 +32,9 @@ def primary(low, high, *, n=200, p=0.001, endpoint="closed_acc", base=0.4, mde80
         (primary(0.10, 0.30, endpoint="ref_bpb", base=2.0), PASSED, "hurt"),
         (primary(-0.09, 0.09, p=1, endpoint="ref_bpb", base=2.0), PASSED, "equivalent"),
         (primary(-0.09, 0.09, p=1, endpoint="ref_bpb", base=1.0), PASSED, "inconclusive"),
+        (primary(0, 0, p=1, endpoint="keypoint_recall", base=0), PASSED, "inconclusive"),
+        (primary(0, 0, p=1, endpoint="keypoint_recall", base=1), PASSED, "inconclusive"),
+        (primary(0, 0, p=1, endpoint="keypoint_recall"), PASSED, "equivalent"),
     ],
 )
 def test_the_first_rule_that_fits_decides(block, gates, expected):
@@ -73,6 +76,13 @@ def test_too_few_items_are_said_to_be_too_few():
     assert said.endswith("With so few items no change can be found with 80 % power.")
     nothing = v.sentence("inconclusive", None, PASSED, PLAN)
     assert nothing == "Inconclusive (too few items): there is no item that both models answered."
+
+
+def test_two_models_without_room_to_differ_are_not_called_equal():
+    block = primary(0, 0, p=1, endpoint="keypoint_recall", base=0, mde80=None)
+    said = v.sentence(v.decide(block, PASSED, PLAN), block, PASSED, PLAN)
+    assert said.startswith("Inconclusive (no room to differ): both models have 0.0 % in every")
+    assert said.endswith("no spread, so what it could have missed is not known.")
 
 
 def test_an_invalid_comparison_names_what_failed_and_gives_no_number():

@@ -23,7 +23,7 @@ def placebo():
 def test_seeds_say_mean_spread_and_what_follows(seeds) -> None:
     (sentence, missing) = studies.sentences({"seeds": seeds})
     assert sentence.startswith("QLoRA, 3 training seeds: mean gain +")
-    assert sentence.endswith("the recipe helps: both intervals lie above zero.")
+    assert sentence.endswith("the recipe helps: every interval lies on the better side of zero.")
     assert missing == "Not made for this result. The commands: titer study placebo."
 
 

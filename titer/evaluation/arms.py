@@ -154,7 +154,7 @@ def _base_arm(row: Row) -> str:
 
 
 def _add_text(arm: Arm, row: Row) -> None:
-    if _finite(row["ll"]) and row["n_bytes"] > 0:
+    if is_finite(row["ll"]) and row["n_bytes"] > 0:
         arm.texts[row["id"]] = (row["ll"][0], row["n_bytes"])
     else:
         arm.broken[row["id"]] = row["id"]
@@ -166,7 +166,7 @@ def _add_item(arm: Arm, key: str, wordings: Sequence[Row]) -> None:
         _check_row(arm, row, first)
     blind = [row["ll_blind"] for row in wordings if row.get("ll_blind") is not None]
     for row in wordings:
-        if not _finite([*row["ll"], *(row.get("ll_blind") or ())]):
+        if not is_finite([*row["ll"], *(row.get("ll_blind") or ())]):
             arm.broken[key] = row["id"]
             return
     arm.items[key] = Scored(
@@ -195,7 +195,8 @@ def _check_row(arm: Arm, row: Row, first: Row) -> None:
         )
 
 
-def _finite(scores: Iterable[float | None]) -> bool:
+def is_finite(scores: Iterable[float | None]) -> bool:
+    """Whether every log-likelihood (nats) is there and a number."""
     return all(score is not None and math.isfinite(score) for score in scores)
 
 

@@ -32,7 +32,7 @@ def check(
         _same_prompts(pair),
         _same_hash(pair, "tokenizer"),
         _same_hash(pair, "chat_template"),
-        _likelihoods(pair),
+        _likelihoods(pair, questions),
         _answers(pair, questions),
         Gate(
             "contamination", n_left > 0, f"{n_left} leaks of benchmark items in the training data"
@@ -79,10 +79,23 @@ def _same_hash(pair: Pair, name: str) -> Gate:
     return Gate(name, True, f"the models differ in their {label}")
 
 
-def _likelihoods(pair: Pair) -> Gate:
+def _likelihoods(pair: Pair, questions: Sequence[Question]) -> Gate:
     broken = sorted({*pair.base.broken.values(), *pair.arm.broken.values()})
+    if pair.plan.primary == "ref_bpb":
+        broken += _without_likelihood(pair, [q for q in questions if q.reference_answer])
     detail = f"{len(broken)} rows hold a likelihood that is missing or not a number"
     return Gate("likelihoods", bool(broken), _named(detail, broken))
+
+
+def _without_likelihood(pair: Pair, questions: Sequence[Question]) -> list[str]:
+    """Answers, of either model, whose reference has no likelihood: the pair leaves the verdict."""
+    both = ((pair.base, pair.base_scores), (pair.arm, pair.arm_scores))
+    return [
+        f"{question.id} of {one.name}"
+        for one, scores in both
+        for question in questions
+        if question.id in one.answers and question.id not in scores.answers.ref_bpb
+    ]
 
 
 def _answers(pair: Pair, questions: Sequence[Question]) -> Gate:

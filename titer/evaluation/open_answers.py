@@ -10,7 +10,7 @@ from typing import Any
 
 from titer import files
 from titer.evaluation import metrics
-from titer.evaluation.arms import Arm
+from titer.evaluation.arms import Arm, is_finite
 from titer.evaluation.keypoints import AnswerScore
 from titer.records import Answer, Question
 
@@ -105,7 +105,7 @@ def _of_references(arm: Arm, questions: Sequence[Question]) -> dict[str, float]:
     known = {
         key: (answer.ref_logprob, answer.ref_bytes)
         for key, answer in first.items()
-        if answer.ref_logprob is not None and answer.ref_bytes
+        if answer.ref_bytes and is_finite([answer.ref_logprob])
     }
     scores, sizes = [ll for ll, _ in known.values()], [n for _, n in known.values()]
     found = metrics.compute("bits_per_byte", scores, sizes)

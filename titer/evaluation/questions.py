@@ -24,6 +24,9 @@ VERIFIED = ("source", "memory")
 OPEN = ("id", "category", "difficulty", "question")
 """What every open question has; all else is optional."""
 
+MAX_POINTS = 1000
+"""Most that one key point may weigh."""
+
 LOCK = "benchmark.lock.json"
 LOCK_VERSION = 1
 """Of the lock's form and of the way in which items are made from the files."""
@@ -213,7 +216,9 @@ def _check_question(row: Mapping[str, Any], where: str) -> None:
         _check(is_right, row, name, where, what)
     for name in ("key_points", "must_not"):
         for number, point in enumerate(row.get(name, []), 1):
-            _check_point(point, f"{where}: {name}, entry {number}")
+            entry = f"{where}: {name}, entry {number}"
+            _check_point(point, entry)
+            _check_points(point, entry, sign=1 if name == "key_points" else -1)
 
 
 def _check_point(point: Mapping[str, Any], where: str) -> None:
@@ -222,8 +227,15 @@ def _check_point(point: Mapping[str, Any], where: str) -> None:
     any_of: Any = point.get("any_of")
     is_right = _is_list_of(any_of, list) and all(_is_list_of(phrases, str) for phrases in any_of)
     _check(is_right, point, "any_of", where, "a list of lists of phrases")
-    is_number = isinstance(point.get("points", 0), int | float)
-    _check(is_number, point, "points", where, "a number")
+
+
+def _check_points(point: Mapping[str, Any], where: str, *, sign: int) -> None:
+    """Refuse weights that make a recall above 1, or one of nothing."""
+    points: Any = point.get("points", sign)
+    is_number = isinstance(points, int | float) and not isinstance(points, bool)
+    is_right = is_number and 0 < points * sign <= MAX_POINTS
+    allowed = f"above 0 to {MAX_POINTS}" if sign > 0 else f"from -{MAX_POINTS} to below 0"
+    _check(is_right, point, "points", where, f"a number {allowed}")
 
 
 def _is_list_of(value: Any, kind: type) -> bool:

@@ -6,13 +6,14 @@ answer as whole words; each sentence of an answer is read together with its ques
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from titer.evaluation.items import word_key
 from titer.records import Example, Fact
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_INNER_STOP = re.compile(r"[.!?]\s+(?=\S)")
 
 Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
 """First word -> (all words, the text that the phrase is a name of)."""
@@ -41,9 +42,14 @@ def seen_documents(facts: Sequence[Fact], examples: Iterable[Example]) -> dict[s
     by_disease: dict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
         by_disease[fact.disease].append(fact)
+    unbroken = _unbroken(
+        name
+        for fact in facts
+        for name in (fact.disease, *fact.disease_synonyms, fact.answer, *fact.answer_synonyms)
+    )
     papers: dict[str, set[str]] = {fact.fact_id: set() for fact in facts}
     for example in examples:
-        for sentence in _sentences(example):
+        for sentence in _sentences(unbroken(example.prompt), unbroken(example.answer)):
             words = word_key(sentence).split()
             named = _found(words, diseases)
             given = _found(words, answers) if named else set()
@@ -71,9 +77,19 @@ def _found(words: Sequence[str], phrases: Phrases) -> set[str]:
     }
 
 
-def _sentences(example: Example) -> Iterator[str]:
-    prompts = [s for s in _SENTENCE_END.split(example.prompt) if s.strip()]
+def _unbroken(names: Iterable[str]) -> Callable[[str], str]:
+    """Takes the stops out of such names as "E. coli", at which no sentence ends."""
+    dotted = sorted({name for name in names if _INNER_STOP.search(name)}, key=len, reverse=True)
+    if not dotted:
+        return lambda text: text
+    forms = "|".join(r"\s+".join(map(re.escape, name.split())) for name in dotted)
+    name = re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
+    return lambda text: name.sub(lambda found: _INNER_STOP.sub(" ", found[0]), text)
+
+
+def _sentences(prompt: str, answer: str) -> Iterator[str]:
+    prompts = [s for s in _SENTENCE_END.split(prompt) if s.strip()]
     yield from prompts
-    for sentence in _SENTENCE_END.split(example.answer):
+    for sentence in _SENTENCE_END.split(answer):
         # with the question before it, which alone may name the disease
         yield f"{prompts[-1]} {sentence}" if prompts else sentence

@@ -97,7 +97,7 @@ def exact_mcnemar(only_new: int, only_base: int) -> float:
     """Two-sided exact p-value of discordant pairs, 1 where there are none."""
     n = only_new + only_base
     tail = sum(math.comb(n, k) for k in range(min(only_new, only_base) + 1))
-    return min(2.0 * tail / (1 << n), 1.0)
+    return min(2 * tail / (1 << n), 1.0)  # whole numbers: a float ends at 1,024 pairs
 
 
 def paired_t_interval(differences: Sequence[float], *, level: float = 0.95) -> Interval:
@@ -232,12 +232,16 @@ def _wins_needed(n: int, alpha: float) -> Any:
 
 
 def mde80_mean(differences: Sequence[float], *, alpha: float = 0.05) -> float | None:
-    """Smallest mean difference that a paired t test finds with 80 % power at this spread."""
+    """Smallest mean difference that a paired t test finds with 80 % power at this spread.
+
+    None below two differences, and where all are equal: that tells nothing of the spread.
+    """
     if len(differences) < 2:
         return None
     degrees = len(differences) - 1
     both = _t_quantile(1 - alpha / 2, degrees) + _t_quantile(0.8, degrees)
-    return both * _mean_and_se(differences)[1]
+    error = _mean_and_se(differences)[1]
+    return both * error if error else None
 
 
 def trend_interval(

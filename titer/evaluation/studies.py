@@ -21,7 +21,7 @@ from titer.evaluation.statistics import (
     newcombe_interval,
     paired_t_interval,
 )
-from titer.evaluation.verdict import HELPED
+from titer.evaluation.verdict import HELPED, towards_better
 
 Stats = Mapping[str, Any]
 
@@ -71,12 +71,12 @@ def _seed_arm(arm: str, runs: Mapping[int, Stats]) -> dict[str, Any] | None:
         "se_questions": fmean(se) if (se := [_se(one) for one in compared if one]) else None,
         "t_interval": asdict(over_seeds),
         "two_way_interval": asdict(two_way) if two_way else None,
-        "recipe": _claim(ends),
+        "recipe": _claim([towards_better(rows[0]["endpoint"], one) for one in ends]),
     }
 
 
 def _claim(ends: Sequence[Interval]) -> str:
-    """What may be said of the recipe: the wider of the intervals decides."""
+    """What may be said of the recipe, from intervals that rise with quality: the wider decides."""
     if all(one.low > 0 for one in ends):
         return "helps"
     return "hurts" if all(one.high < 0 for one in ends) else "cannot tell"

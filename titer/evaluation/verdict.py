@@ -85,7 +85,9 @@ def decide(primary: Primary | None, gates: Sequence[Gate], plan: PlanSettings) -
         return INVALID
     if primary is None or primary.n < MIN_ITEMS:
         return INCONCLUSIVE
-    better = _towards_better(primary)
+    if _at_bound(primary):
+        return INCONCLUSIVE
+    better = towards_better(primary.endpoint, primary.interval)
     if better.low > 0 and primary.p_holm < plan.alpha:
         return HELPED
     if better.high < 0:
@@ -94,9 +96,16 @@ def decide(primary: Primary | None, gates: Sequence[Gate], plan: PlanSettings) -
     return EQUIVALENT if -margin < better.low and better.high < margin else INCONCLUSIVE
 
 
-def _towards_better(primary: Primary) -> Interval:
+def _at_bound(primary: Primary) -> bool:
+    """Whether both models have the lowest or the highest share in every item: no room to differ."""
     ends = primary.interval
-    if primary.endpoint in LOWER_IS_BETTER:
+    no_spread = ends.low == ends.high and primary.base == primary.arm
+    return no_spread and _is_share(primary.endpoint) and primary.base in (0, 1)
+
+
+def towards_better(endpoint: str, ends: Interval) -> Interval:
+    """A difference's interval with the sign that makes a better model positive."""
+    if endpoint in LOWER_IS_BETTER:
         return Interval(-ends.estimate, -ends.high, -ends.low)
     return ends
 
@@ -139,6 +148,9 @@ def _opening(verdict: str, primary: Primary, plan: PlanSettings) -> str:
         return (
             f"Inconclusive (too few items): {primary.n} {units}, at least {MIN_ITEMS} are needed."
         )
+    if _at_bound(primary):
+        value = _value(primary.endpoint, primary.base)
+        return f"Inconclusive (no room to differ): both models have {value} in every question."
     return f"Inconclusive: the data show neither a difference on {name} nor its absence."
 
 
@@ -156,6 +168,8 @@ def _evidence(primary: Primary, plan: PlanSettings) -> str:
 
 
 def _missed(primary: Primary) -> str:
+    if primary.interval.low == primary.interval.high:
+        return "The differences have no spread, so what it could have missed is not known."
     if primary.mde80 is None:
         return "With so few items no change can be found with 80 % power."
     size = _size(primary.endpoint, primary.mde80)

@@ -15,8 +15,8 @@ NAMES = ("seeds", "placebo")
 COMMANDS = {name: f"titer study {name}" for name in NAMES}
 
 CLAIMS = {
-    "helps": "the recipe helps: both intervals lie above zero",
-    "hurts": "the recipe hurts: both intervals lie below zero",
+    "helps": "the recipe helps: every interval lies on the better side of zero",
+    "hurts": "the recipe hurts: every interval lies on the worse side of zero",
     "cannot tell": "these seeds cannot tell whether the recipe helps",
 }
 
