@@ -1,5 +1,6 @@
 """Two versions of a fine-tune, paired on the same questions."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from titer.errors import DataError
 from titer.evaluation import versions
 from titer.evaluation.statistics import exact_mcnemar, newcombe_interval
 from titer.evaluation.versions import Outputs
+from titer.records import Answer
 
 
 def outputs(knows: m.Knows = m.gains, **settings: Any) -> Outputs:
@@ -94,6 +96,25 @@ def test_a_likelihood_that_is_no_number_makes_it_invalid(old: Outputs) -> None:
     found = versions.compare(old, Outputs("qlora", {**old.inputs, "qlora": broken}, old.stats))
     assert found["decision"] == versions.INVALID
     assert [gate["name"] for gate in found["gates"] if gate["failed"]] == ["likelihoods"]
+
+
+def test_a_reference_without_likelihood_makes_its_endpoint_invalid() -> None:
+    asked = [m.question(number) for number in range(1, 5)]
+    said = [m.answer(q, "ANA", precision="nf4", ref_logprob=-80.0, ref_bytes=100) for q in asked]
+    base = m.base_input(answers=said)
+    plan = replace(m.PLAN, primary="ref_bpb")
+
+    def version(answers: list[Answer]) -> Outputs:
+        arm = m.tuned("qlora", m.gains, answers=answers)
+        inputs = {"base": base, "qlora": arm}
+        return Outputs("qlora", inputs, m.run_score(arm, base=base, questions=asked, plan=plan))
+
+    whole = version(said)
+    lost = version([*said[:3], replace(said[3], ref_logprob=None)])
+    assert versions.compare(whole, whole)["decision"] == versions.CANNOT_TELL  # four are too few
+    found = versions.compare(whole, lost)
+    assert found["decision"] == versions.INVALID
+    assert "first Q004 of qlora" in found["gates"][0]["detail"]
 
 
 def test_a_fine_tune_that_did_not_run_is_one_line(old: Outputs) -> None:

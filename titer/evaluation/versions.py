@@ -132,9 +132,12 @@ def _scores(outputs: Outputs, arm: Arm, cloze: list[Choice]) -> ArmScores:
 
 def _questions(outputs: Outputs) -> list[Question]:
     return [
-        Question(row["id"], row["category"], row["difficulty"], row["question"])
+        Question(
+            row["id"], row["category"], row["difficulty"], row["question"],
+            reference_answer=row.get("reference_answer"),
+        )
         for row in outputs.stats["answers"]
-    ]
+    ]  # fmt: skip
 
 
 def _notes(first: Outputs, second: Outputs, pair: Pair, n_choices: int) -> list[str]:
