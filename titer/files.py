@@ -267,6 +267,19 @@ def is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
+def given_below(folder: Path) -> list[Path]:
+    """Files that a user put into a folder, sorted; hidden ones are not given.
+
+    Raises:
+        FormatError: a link that leads out of the folder, to what DVC does not watch.
+    """
+    whole, found = folder.resolve(), sorted(folder.rglob("*"))
+    for path in found:
+        if path.is_symlink() and not path.resolve().is_relative_to(whole):
+            raise FormatError(f"{path}: a link out of the folder. Put the file itself there")
+    return [path for path in found if path.is_file() and not is_hidden(path, folder)]
+
+
 def sha256_bytes(content: bytes) -> str:
     """Hex sha256 of bytes."""
     return hashlib.sha256(content).hexdigest()

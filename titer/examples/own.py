@@ -18,7 +18,6 @@ from typing import Any
 
 from titer import files
 from titer.config import ExampleSources
-from titer.errors import FormatError
 from titer.examples import lexicons
 from titer.examples.decontaminate import fate_of
 from titer.examples.formats import interop
@@ -148,15 +147,7 @@ def _files(folder: Path) -> list[Path]:
     Raises:
         FormatError: a link that leads out of the folder, to what DVC does not watch.
     """
-    whole = folder.resolve()
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() and not path.resolve().is_relative_to(whole):
-            raise FormatError(f"{path}: a link out of the folder. Put the file itself there")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".dvc" and not files.is_hidden(path, folder)
-    )
+    return [path for path in files.given_below(folder) if path.suffix != ".dvc"]
 
 
 class _Reader:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from titer.errors import ConfigError, DataError, FormatError
-from titer.files import is_hidden
+from titer.files import given_below
 from titer.literature import raw
 from titer.literature.merge import Merger, Parsed, Read
 from titer.literature.parse import read_records
@@ -105,12 +105,7 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
         raise DataError(f"{path}: no such file or folder. {ALLOWED}")
     if path.is_file():
         return [path], []
-    whole = path.resolve()
-    below = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    for file in below:
-        if not file.resolve().is_relative_to(whole):
-            raise FormatError(f"{file}: a link out of the folder. Put the file itself there")
-    shown = [file for file in below if not is_hidden(file, path)]
+    shown = given_below(path)
     found = [file for file in shown if file.name.lower().endswith(SUFFIXES)]
     ignored = [file for file in shown if not file.name.lower().endswith(SUFFIXES)]
     numbered = [file for file in found if _NUMBERED.match(file.name)]
