@@ -276,14 +276,27 @@ def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
 
 
 def _state_bytes(settings: SftSettings, trained_size: int) -> float:
-    try:
-        states = OPTIMIZER_BYTES[settings.optimizer]
-    except KeyError:
-        known = ", ".join(sorted(OPTIMIZER_BYTES))
-        raise LoadError(
-            f"hardware.optimizer = {settings.optimizer!r}: memory not known. Choose one of {known}"
-        ) from None
+    check_optimizer(settings)
+    states = OPTIMIZER_BYTES[settings.optimizer]
     return states * trained_size / 4 if states == 8 else states
+
+
+def check_optimizer(settings: SftSettings) -> None:
+    """Refuse an optimiser that is none of OPTIMIZER_BYTES.
+
+    Raises:
+        LoadError: with those.
+    """
+    if settings.optimizer not in OPTIMIZER_BYTES:
+        raise LoadError(
+            f"{optimizer_key(settings)} = {settings.optimizer!r}: memory not known. Choose one of "
+            f"{', '.join(sorted(OPTIMIZER_BYTES))}"
+        )
+
+
+def optimizer_key(settings: SftSettings) -> str:
+    """The setting that names the optimiser of this fine-tune."""
+    return f"hardware.optimizer.{'qlora' if settings.lora else 'full'}"
 
 
 # bytes per token and unit of (hidden, query width, kv width, intermediate) that autograd keeps of

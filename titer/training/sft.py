@@ -86,12 +86,14 @@ def train(
         logs: for what trackers write.
     Raises:
         DataError: the examples cannot be trained on.
-        LoadError: the base cannot be loaded, or processes are not what was asked for.
+        ConfigError: a tracker is not installed.
+        LoadError: base or optimiser cannot be used, or processes are not what was asked for.
         Stopped: SIGTERM came while training; a checkpoint was saved.
         TooLittleDisk: the disk filled; the checkpoints before that are still there.
     """
     started = time.monotonic()
     spread.check_processes(spread.started(), settings)
+    preflight.require_installed(settings)
     check_context(base, settings.max_length)
     tokenizer = loading.load_tokenizer(base)
     rows = preflight.encode_examples(tokenizer, data.train, settings, name="train")
