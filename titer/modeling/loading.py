@@ -114,6 +114,26 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
     return model.eval()
 
 
+def model_without_weights(folder: Path) -> Any:
+    """The modules that a folder's configuration describes, of sizes alone: no memory, no values.
+
+    Raises:
+        LoadError: the configuration describes no model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    auto = AutoModelForSeq2SeqLM if is_encoder_decoder(folder) else AutoModelForCausalLM
+    try:
+        config = AutoConfig.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+        with torch.device("meta"):
+            return auto.from_config(config)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise LoadError(f"{folder}: {first_line(error)}") from None
+
+
 def _check_whole(folder: Path, info: Mapping[str, Any]) -> None:
     """Refuse what transformers only prints: absent weights would be random, anew on every load."""
     if absent := sorted(info["missing_keys"]):

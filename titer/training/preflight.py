@@ -20,6 +20,7 @@ from titer.modeling.weights import count_parameters
 from titer.records import Example
 from titer.training import memory, room
 from titer.training.checks import Check, base_checks, rounding, row_checks
+from titer.training.lora import check_targets
 from titer.training.replay import RECIPE as REPLAY
 
 logger = logging.getLogger(__name__)
@@ -128,12 +129,14 @@ def inspect(
     out: Path,
     there: room.There | None = None,
 ) -> Report:
-    """Run every check that needs no weights; none of them raises.
+    """Run every check that needs no weights; one that fails is in the report.
 
     Args:
         parts: rows for training, and those that measure the loss.
         out: where the result will be, for the free disk.
         there: what the machine has; null asks it.
+    Raises:
+        LoadError: an adapter has no place on the base.
     """
     pairs = [pair for rows in parts for pair in zip(rows.examples, rows.kept, strict=True)]
     checks = row_checks(tokenizer, pairs, settings) + base_checks(base, pairs, settings)
@@ -142,6 +145,8 @@ def inspect(
     shape, need, disk, n_trained = room.shape_or_none(base), None, 0.0, None
     if shape is None:
         checks.append(Check("memory", True, "not known for this architecture, not checked"))
+        if settings.lora:
+            check_targets(base, settings.lora)
     else:
         tokens, labelled = micro * longest, micro * longest
         if settings.packing:  # only labelled places get logits (trainer.labelled_loss)
