@@ -108,7 +108,7 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
         raise
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise LoadError(f"{folder}: {first_line(error)}") from None
-    _check_whole(folder, info)
+    check_whole(folder, info)
     keep_nf4_exact(model)
     forget_generation_defaults(model)
     return model.eval()
@@ -134,8 +134,14 @@ def model_without_weights(folder: Path) -> Any:
         raise LoadError(f"{folder}: {first_line(error)}") from None
 
 
-def _check_whole(folder: Path, info: Mapping[str, Any]) -> None:
-    """Refuse what transformers only prints: absent weights would be random, anew on every load."""
+def check_whole(folder: Path, info: Mapping[str, Any]) -> None:
+    """Refuse what transformers only prints: absent weights would be random, anew on every load.
+
+    Args:
+        info: what `from_pretrained` tells with `output_loading_info`.
+    Raises:
+        LoadError: with the first weight.
+    """
     if absent := sorted(info["missing_keys"]):
         raise LoadError(
             f"{folder}: {len(absent)} weights are missing, first {absent[0]}. Copy all files of "
