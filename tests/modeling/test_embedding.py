@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from titer.errors import LoadError
 from titer.modeling.embedding import check_encoder_folder, encoder
@@ -66,6 +67,32 @@ def test_weights_that_are_none_are_one_line(tiny_model: Path, tmp_path: Path) ->
     with pytest.raises(LoadError, match="no usable text encoder") as error:
         encoder(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("lost", ["layers.1.", "embed_tokens", "norm.weight"])
+def test_an_encoder_without_some_weights_is_refused(
+    tiny_model: Path, tmp_path: Path, lost: str
+) -> None:
+    """transformers makes them up at random, anew on every load."""
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_model, folder)
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if lost not in name}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(LoadError, match=r"\d+ weights are missing, first \S+. Copy all files"):
+        encoder(folder)
+
+
+def test_a_pooling_head_that_is_not_used_may_be_absent(tiny_model: Path, tmp_path: Path) -> None:
+    """Encoders of sentences are often saved without BERT's, whose output is not read here."""
+    config = BertConfig(
+        vocab_size=len(AutoTokenizer.from_pretrained(tiny_model)), hidden_size=32,
+        intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+    )  # fmt: skip
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_model, folder)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    assert encoder(folder)(TEXTS).shape == (3, 32)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tiny_model: Path, tmp_path: Path) -> None:

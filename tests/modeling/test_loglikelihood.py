@@ -7,7 +7,7 @@ import pytest
 
 from titer.config import Device, Dtype
 from titer.errors import ModelError
-from titer.modeling import loading
+from titer.modeling import loading, loglikelihood
 from titer.modeling.loglikelihood import (
     continuation_loglikelihoods,
     cut_left,
@@ -85,6 +85,28 @@ def test_a_text_is_scored_in_windows_that_join_up(loaded: Any) -> None:
     expected += plain(model, pieces[-9 : last + 1], pieces[last + 1 :])
     assert 0 < len(ids) % 8 < 7
     assert cut[0] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Mistral", "Qwen3"])
+@pytest.mark.parametrize("at_once", [1, 4 * 1024 * 5])
+def test_logits_are_made_in_slices_that_change_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at_once: int
+) -> None:
+    """Of a large vocabulary all logits of a batch of long windows would take 9 GiB."""
+    from tests.small_models import build
+
+    folder = build(name, tmp_path / name)
+    tokenizer = loading.load_tokenizer(folder)
+    model = loading.load_model(folder, dtype=Dtype.float32, device=Device.cpu)
+    pairs = [(tuple(range(20, 20 + n)), tuple(range(60, 150 - n))) for n in (1, 2, 7, 9)]
+    whole = continuation_loglikelihoods(model, tokenizer, pairs, batch_size=4)
+    monkeypatch.setattr(loglikelihood, "LOGITS_AT_ONCE", at_once)
+    made: list[int] = []
+    model.register_forward_hook(lambda *seen: made.append(seen[-1].logits.numel()))
+    sliced = continuation_loglikelihoods(model, tokenizer, pairs, batch_size=4)
+    assert max(made) == max(at_once, 4 * 1024)
+    assert sliced == pytest.approx(whole, rel=1e-6)
+    assert sliced[pairs[0]] == pytest.approx(plain(model, *pairs[0]), abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,63 @@ def test_what_does_not_fit_is_refused_in_one_line_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("r", "x", "r is 'x', must be a whole number of at least 1"),
+        ("r", 0, "r is 0, must be a whole number of at least 1"),
+        ("lora_alpha", NAN, "lora_alpha is nan, must be a number above 0"),
+        ("lora_alpha", 0, "lora_alpha is 0, must be a number above 0"),
+        ("lora_dropout", 2, "lora_dropout is 2, must be from 0 to 1"),
+        ("target_modules", [1], "target_modules is [1], must be a text or a list of texts"),
+        ("modules_to_save", 1, "modules_to_save is 1, must be a list of texts"),
+        ("rank_pattern", [1], "rank_pattern is [1], must be an object of numbers above 0"),
+        ("alpha_pattern", {"a": NAN}, "alpha_pattern is {'a': nan}, must be an object of numbers "
+         "above 0"),
+        ("use_rslora", [1], "use_rslora is [1], must be true or false"),
+        ("use_dora", "x", "use_dora is 'x', must be true or false"),
+        ("target_modules", "(", "not usable by PEFT: missing ), unterminated subpattern at "
+         "position 0"),
+        ("layers_to_transform", "x", "not usable by PEFT: 'in <string>' requires string as left "
+         "operand, not int"),
+        ("loftq_config", {"a": NAN}, "not usable by PEFT: Out of range float"),
+    ],
+)  # fmt: skip
+def test_a_configuration_with_a_wrong_value_is_refused_in_one_line(
+    tiny_model: Path, tmp_path: Path, key: str, value: Any, text: str
+) -> None:
+    folder = make_adapter(tiny_model, tmp_path / "theirs")
+    change(folder, **{key: value})
+    with pytest.raises(AdapterError) as refused:
+        take(folder, tiny_model, tmp_path / "out")
+    assert str(refused.value).startswith(f"{folder}/{adopt.CONFIG}: {text}")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("wrong", [NAN, float("inf")])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_that_are_no_numbers_are_refused(
+    tiny_model: Path, tmp_path: Path, wrong: float, dtype: str
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = make_adapter(tiny_model, tmp_path / "theirs")
+    weights = {
+        name: weight.to(getattr(torch, dtype))
+        for name, weight in load_file(folder / adopt.WEIGHTS).items()
+    }
+    last = sorted(weights)[-1]
+    weights[last][0, 0] = wrong
+    save_file(weights, folder / adopt.WEIGHTS)
+    with pytest.raises(AdapterError, match=f"{last} holds NaN or infinity. Take an earlier"):
+        take(folder, tiny_model, tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("path", "error", "text"),
     [

@@ -18,7 +18,8 @@ from tests.training.test_sft import FULL, QLORA
 from titer import runner
 from titer.config import Device, Dtype, LoraSettings, SftSettings, full_run, qlora_run
 from titer.errors import TiterError
-from titer.training import attention, lora, memory, room
+from titer.modeling import loading
+from titer.training import attention, lora, memory, room, sft
 
 QWEN3 = {"model_type": "qwen3", "head_dim": 128, "num_key_value_heads": 8, "vocab_size": 151936}
 MODELS: dict[str, dict[str, Any]] = {
@@ -174,6 +175,33 @@ def test_the_forecast_is_within_15_percent_of_what_a_process_takes(
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["ratio"] == pytest.approx(1, abs=0.15), found
+
+
+@pytest.mark.parametrize(("vocab", "max_length"), [(151_936, 384), (1024, 2048)])
+def test_measuring_heldout_texts_takes_no_more_than_the_forecast_of_training(
+    tiny_model: Path, vocab: int, max_length: int
+) -> None:
+    """Logits, or keys and values, of 8 windows at once would be several times that."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(tiny_model, vocab_size=vocab, num_hidden_layers=1)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    settings = replace(FULL, max_length=max_length, checkpointing=True)
+    shape = memory.shape_of(config.to_dict())
+    n_tokens: list[int] = []
+    taken: list[int] = []
+
+    def look(module: Any, given: Any, out: Any) -> None:
+        n_tokens.append(len(out.logits) * out.past_key_values.get_seq_length())
+        kept = n_tokens[-1] * 2 * shape.kv_width * shape.n_layers * 4
+        taken.append(kept + out.logits.nbytes + out.logits[0].nbytes)  # a row's probabilities
+
+    model.register_forward_hook(look)
+    texts = [f"Bread is made of flour, water and {i} pinches of salt. " * 60 for i in range(8)]
+    sft.bits_per_byte(model, loading.load_tokenizer(tiny_model), texts, settings)
+    need = memory.need(shape, settings, tokens=4 * max_length)
+    assert max(taken) < need.activations + need.working + need.logits
+    assert 2000 < max(n_tokens) <= sft.BPB_TOKENS
 
 
 GPU = replace(

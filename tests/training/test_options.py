@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.small_models import build
 from tests.training.test_sft import FULL, QLORA, data, example, train
 from titer.config import Device, Dtype, Keep, LoraSettings, SftSettings
-from titer.errors import DataError
+from titer.errors import DataError, LoadError
 from titer.modeling import loading
 from titer.modeling.pocket import read_material
 from titer.training import lora, replay, sft
@@ -40,6 +41,40 @@ def test_rank_and_targets_decide_the_shapes_of_the_adapter(
     assert len(shapes) == 2 * 2 * 2
     assert {shape[0] for name, shape in shapes.items() if "lora_A" in name} == {3}
     assert run.metrics["trainable_params"] == 2 * 3 * (64 + 64 + 128 + 64)
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An architecture whose modules titer/training/memory.py does not know."""
+    return build("T5", tmp_path_factory.mktemp("t5"))
+
+
+@pytest.mark.parametrize("targets", [["q_proj"], ["layer_norm"], ["shared"], ["q", "q_proj"]])
+def test_targets_that_an_unknown_architecture_lacks_are_one_line(
+    t5: Path, tmp_path: Path, targets: list[str]
+) -> None:
+    with pytest.raises(LoadError) as refused:
+        train(tmp_path, t5, replace(QLORA, lora=replace(R4, target_modules=targets)))
+    assert str(refused.value) == (
+        f"qlora.target_modules = {targets}: the model has no module {targets[-1]}. It has k, "
+        "lm_head, o, q, v, wi_0, wi_1, wo; all-linear takes them all"
+    )
+
+
+def test_targets_that_peft_itself_refuses_are_one_line(tmp_path: Path) -> None:
+    from transformers import MambaConfig
+
+    MambaConfig(
+        vocab_size=64, hidden_size=8, num_hidden_layers=1, architectures=["MambaForCausalLM"]
+    ).save_pretrained(tmp_path)
+    lora.check_targets(tmp_path, replace(R4, target_modules=["in_proj"]))
+    with pytest.raises(LoadError, match=r"target_modules = .'out_proj'.: .* with Mamba"):
+        lora.check_targets(tmp_path, replace(R4, target_modules=["out_proj"]))
+
+
+@pytest.mark.parametrize("changes", [{}, {"use_dora": True}, {"target_modules": ["q", "wi_0"]}])
+def test_targets_of_an_unknown_architecture_are_taken(t5: Path, changes: dict[str, Any]) -> None:
+    lora.check_targets(t5, replace(R4, **changes))
 
 
 @pytest.mark.parametrize(

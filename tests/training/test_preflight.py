@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.test_sft import FULL, example
-from titer.config import Dtype, OnLong
-from titer.errors import DataError, LoadError
+from tests.training.test_sft import FULL, QLORA, example, train
+from titer.config import Dtype, OnLong, SftSettings
+from titer.errors import ConfigError, DataError, LoadError
 from titer.modeling import loading
 from titer.modeling.chat_template import EncodedRow
 from titer.training import preflight
@@ -104,3 +104,25 @@ def test_an_optimiser_that_is_not_installed_is_a_reason(tiny_model: Path) -> Non
     reason = preflight.why_not_full(None, settings, base=tiny_model, memory_gib=8)
     expected = "needs torchao" if importlib.util.find_spec("torchao") is None else "not known"
     assert expected in str(reason)
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "tensorboard", "dvclive"])
+def test_a_tracker_that_is_not_installed_is_refused_before_the_base_is_loaded(
+    tmp_path: Path, name: str
+) -> None:
+    if importlib.util.find_spec(name) is not None:
+        pytest.skip(f"{name} is installed")
+    with pytest.raises(ConfigError) as refused:
+        train(tmp_path, tmp_path / "no base", replace(FULL, report_to=[name]))
+    assert str(refused.value) == (
+        f"hardware.report_to = ['{name}']: {name} is not installed. Take it out, or: pip install "
+        '-c constraints.txt -e ".[watch]"'
+    )
+
+
+@pytest.mark.parametrize(("settings", "arm"), [(FULL, "full"), (QLORA, "qlora")])
+def test_an_unknown_optimiser_is_refused_whatever_the_architecture(
+    tmp_path: Path, settings: SftSettings, arm: str
+) -> None:
+    with pytest.raises(LoadError, match=rf"hardware.optimizer.{arm} = 'foo': .* Choose one of ada"):
+        train(tmp_path, tmp_path / "no base", replace(settings, optimizer="foo"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from titer.errors import LoadError, first_line
-from titer.modeling.loading import check_model_folder
+from titer.modeling.loading import check_model_folder, check_whole
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,15 @@ def _load(folder: Path) -> tuple[Any, Any]:
     where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), **where)
-        model = AutoModel.from_pretrained(
-            str(folder), use_safetensors=True, dtype=torch.float32, **where
-        )
+        model, info = AutoModel.from_pretrained(
+            str(folder), use_safetensors=True, dtype=torch.float32, output_loading_info=True,
+            **where,
+        )  # fmt: skip
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise LoadError(f"{folder}: no usable text encoder: {first_line(error)}") from None
+    # BERT's pooling head reads the last hidden states and is often not saved; here nothing reads it
+    absent = [name for name in info["missing_keys"] if "pooler" not in name.split(".")]
+    check_whole(folder, {**info, "missing_keys": absent})
     n_rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > n_rows:
         raise LoadError(

@@ -108,14 +108,40 @@ def load_model(folder: Path, *, dtype: Dtype, device: Device, quantize: bool = F
         raise
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise LoadError(f"{folder}: {first_line(error)}") from None
-    _check_whole(folder, info)
+    check_whole(folder, info)
     keep_nf4_exact(model)
     forget_generation_defaults(model)
     return model.eval()
 
 
-def _check_whole(folder: Path, info: Mapping[str, Any]) -> None:
-    """Refuse what transformers only prints: absent weights would be random, anew on every load."""
+def model_without_weights(folder: Path) -> Any:
+    """The modules that a folder's configuration describes, of sizes alone: no memory, no values.
+
+    Raises:
+        LoadError: the configuration describes no model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    auto = AutoModelForSeq2SeqLM if is_encoder_decoder(folder) else AutoModelForCausalLM
+    try:
+        config = AutoConfig.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+        with torch.device("meta"):
+            return auto.from_config(config)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise LoadError(f"{folder}: {first_line(error)}") from None
+
+
+def check_whole(folder: Path, info: Mapping[str, Any]) -> None:
+    """Refuse what transformers only prints: absent weights would be random, anew on every load.
+
+    Args:
+        info: what `from_pretrained` tells with `output_loading_info`.
+    Raises:
+        LoadError: with the first weight.
+    """
     if absent := sorted(info["missing_keys"]):
         raise LoadError(
             f"{folder}: {len(absent)} weights are missing, first {absent[0]}. Copy all files of "

@@ -13,6 +13,9 @@ from titer.modeling import chat_template
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
 """Ids of a prompt and of one continuation of it."""
+LOGITS_AT_ONCE = 2**25
+"""Entries: 128 MiB in float32. All of 8 rows of 2,048 tokens would be 9 GiB with a vocabulary of
+151,936, more than training takes; with a small one they are a single slice."""
 
 
 def encode_pairs(tokenizer: Any, prompt: str, continuations: Sequence[str]) -> list[Pair]:
@@ -153,11 +156,17 @@ def _score_rest(model: Any, batch: list[Pair], prompt_mask: Any, cache: Any) -> 
     mask = torch.cat([prompt_mask, own], 1)
     # padding repeats the last position: one beyond GPT-2's table of positions would be an error
     positions = prompt_mask.sum(-1, keepdim=True) + _positions(own)
-    out = model(
-        input_ids=ids, attention_mask=mask, position_ids=positions,
-        past_key_values=cache, use_cache=True,
-    )  # fmt: skip
-    return torch.stack(_row_sums(out.logits, targets, own))
+    step = max(1, LOGITS_AT_ONCE // (len(batch) * model.config.vocab_size))
+    sums = torch.zeros(len(batch), device=model.device)
+    for start in range(0, width, step):  # the cache holds what earlier slices read
+        here = slice(start, start + step)
+        logits = model(
+            input_ids=ids[:, here], attention_mask=mask[:, : prompt_mask.shape[1] + here.stop],
+            position_ids=positions[:, here], past_key_values=cache, use_cache=True,
+        ).logits  # fmt: skip
+        sums = sums + torch.stack(_row_sums(logits, targets[:, here], own[:, here]))
+        del logits  # before the next ones are made
+    return sums
 
 
 def _row_sums(logits: Any, targets: Any, own: Any) -> list[Any]:

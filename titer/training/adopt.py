@@ -1,12 +1,14 @@
 """An adapter trained elsewhere: checked against base and template, then taken as our own.
 
 LLaMA-Factory, Axolotl and Unsloth all leave PEFT's two files, some with a tokenizer beside them.
-Invariant: weights are read from safetensors only, never from a pickle, and nothing is loaded.
+Invariant: weights are read from safetensors only, never from a pickle, and the base's not at all.
 """
 
+import json
 import logging
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,14 @@ from typing import Any
 
 from titer import files
 from titer.config import QloraSettings, Think
-from titer.errors import AdapterError, BaseMismatch, ConfigError, FormatError, NotFound
+from titer.errors import (
+    AdapterError,
+    BaseMismatch,
+    ConfigError,
+    FormatError,
+    NotFound,
+    first_line,
+)
 from titer.modeling import chat_template, loading
 from titer.modeling.loading import ADAPTER_CONFIG as CONFIG
 from titer.modeling.loading import ADAPTER_WEIGHTS as WEIGHTS
@@ -31,6 +40,32 @@ PROBE = (
     "Anti-CCP; IL-6 > 40 pg/mL (95% CI 3.1\u20134.7), \u03b1-TNF\nblockade",
 )
 """Texts that two tokenizers must split alike, and that two templates must print alike."""
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf  # type: ignore[operator]
+
+
+def _is_names(value: object) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+
+
+def _is_pattern(value: object) -> bool:
+    return value is None or (isinstance(value, dict) and all(map(_is_positive, value.values())))
+
+
+VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "r": (lambda v: type(v) is int and v > 0, "a whole number of at least 1"),
+    "lora_alpha": (_is_positive, "a number above 0"),
+    "lora_dropout": (lambda v: v == 0 or (_is_positive(v) and v <= 1), "from 0 to 1"),
+    "target_modules": (lambda v: isinstance(v, str) or _is_names(v), "a text or a list of texts"),
+    "modules_to_save": (_is_names, "a list of texts"),
+    "rank_pattern": (_is_pattern, "an object of numbers above 0"),
+    "alpha_pattern": (_is_pattern, "an object of numbers above 0"),
+    "use_rslora": (lambda v: v in (True, False, None), "true or false"),
+    "use_dora": (lambda v: v in (True, False, None), "true or false"),
+}
+"""Keys of adapter_config.json that PEFT takes as they are, with what they may be."""
 
 
 def own_path(section: QloraSettings, *, root: Path, own: Path) -> Path:
@@ -64,6 +99,8 @@ def adopt(folder: Path, *, base: Path, think: Think, out: Path) -> dict[str, Any
     shapes = tensor_shapes(folder / WEIGHTS)
     _check_shapes(folder, shapes, base)
     _check_saved(folder, config.get("modules_to_save"), base)
+    _check_usable(folder, config, base)
+    _check_finite(folder / WEIGHTS)
     tokenizer = loading.load_tokenizer(base)
     chat_template.check_trained_with(tokenizer, folder)  # of one of our own
     has_tokenizer = _check_tokenizer(folder, tokenizer, think)
@@ -119,7 +156,14 @@ def _config(folder: Path) -> dict[str, Any]:
     library = str(mapping.get("parent_library", "transformers."))
     if not library.startswith("transformers."):
         raise AdapterError(f"{folder}/{CONFIG}: auto_mapping names code to import; remove it")
+    _check_values(folder, config)
     return _known(folder, {**config, "auto_mapping": None})  # Unsloth names the base's class there
+
+
+def _check_values(folder: Path, config: dict[str, Any]) -> None:
+    for key, (is_ok, words) in VALUES.items():
+        if key in config and not is_ok(config[key]):
+            raise AdapterError(f"{folder}/{CONFIG}: {key} is {config[key]!r}, must be {words}")
 
 
 def _known(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +218,42 @@ def _check_saved(folder: Path, names: list[str] | None, base: Path) -> None:
             f"{folder}/{CONFIG}: modules_to_save names {', '.join(strange)}, which the base does "
             "not have"
         )
+
+
+def _check_usable(folder: Path, config: dict[str, Any], base: Path) -> None:
+    """PEFT must be able to put the adapter on the base, tried without the weights of either.
+
+    Raises:
+        AdapterError: with its reason.
+    """
+    from peft import PeftConfig, get_peft_model
+
+    model = loading.model_without_weights(base)
+    try:
+        json.dumps(config, allow_nan=False)
+        # first values of some kinds are computed from the base's, and the adapter's replace them
+        tried = {**config, "init_lora_weights": False, "base_model_name_or_path": None}
+        get_peft_model(model, PeftConfig.from_peft_type(**tried))
+    except Exception as error:  # PEFT checks few values, so a wrong one can end anywhere in it
+        raise AdapterError(f"{folder}/{CONFIG}: not usable by PEFT: {first_line(error)}") from None
+
+
+def _check_finite(file: Path) -> None:
+    """Every number must be one: a single NaN makes all answers NaN.
+
+    Raises:
+        AdapterError: naming the first tensor with another.
+    """
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as weights:
+        for name in sorted(weights.keys()):
+            if not torch.isfinite(weights.get_tensor(name).float()).all():
+                raise AdapterError(
+                    f"{file}: {name} holds NaN or infinity. Take an earlier checkpoint, or train "
+                    "again at a lower learning rate"
+                )
 
 
 def _weight(module: str, own: dict[str, list[int]]) -> list[int] | None:

@@ -16,6 +16,7 @@ from titer import files
 from titer.config import Device, Dtype, LoraSettings, SftSettings
 from titer.errors import LoadError
 from titer.training import spread
+from titer.training.lora import chosen_modules
 
 GIB = 1024**3
 SIZE_BYTES = {Dtype.float32: 4, Dtype.bfloat16: 2}
@@ -155,23 +156,9 @@ def n_adapter(shape: Shape, lora: LoraSettings) -> int:
         LoadError: no module of the model has a name that stands in qlora.target_modules.
     """
     layers = linear_layers(shape)
-    chosen = [size for name, size in layers.items() if _is_target(name, lora.target_modules)]
-    targets = lora.target_modules
-    wanted = [targets] if isinstance(targets, str) else targets
-    strange = [one for one in wanted if not any(_is_target(name, one) for name in layers)]
-    if strange:
-        names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
-        raise LoadError(
-            f"qlora.target_modules = {targets!r}: the model has no module {', '.join(strange)}. "
-            f"It has {names}; all-linear takes them all"
-        )
+    chosen = [layers[name] for name in chosen_modules(layers, lora.target_modules)]
     per_layer = sum(lora.r * (a + b) + (b if lora.use_dora else 0) for a, b in chosen)
     return shape.n_layers * per_layer
-
-
-def _is_target(name: str, targets: str | list[str]) -> bool:
-    wanted = [targets] if isinstance(targets, str) else targets
-    return "all-linear" in wanted or any(name == t or name.endswith(f".{t}") for t in wanted)
 
 
 @dataclass(frozen=True)
@@ -276,14 +263,27 @@ def _weight_bytes(shape: Shape, settings: SftSettings, trained: int) -> float:
 
 
 def _state_bytes(settings: SftSettings, trained_size: int) -> float:
-    try:
-        states = OPTIMIZER_BYTES[settings.optimizer]
-    except KeyError:
-        known = ", ".join(sorted(OPTIMIZER_BYTES))
-        raise LoadError(
-            f"hardware.optimizer = {settings.optimizer!r}: memory not known. Choose one of {known}"
-        ) from None
+    check_optimizer(settings)
+    states = OPTIMIZER_BYTES[settings.optimizer]
     return states * trained_size / 4 if states == 8 else states
+
+
+def check_optimizer(settings: SftSettings) -> None:
+    """Refuse an optimiser that is none of OPTIMIZER_BYTES.
+
+    Raises:
+        LoadError: with those.
+    """
+    if settings.optimizer not in OPTIMIZER_BYTES:
+        raise LoadError(
+            f"{optimizer_key(settings)} = {settings.optimizer!r}: memory not known. Choose one of "
+            f"{', '.join(sorted(OPTIMIZER_BYTES))}"
+        )
+
+
+def optimizer_key(settings: SftSettings) -> str:
+    """The setting that names the optimiser of this fine-tune."""
+    return f"hardware.optimizer.{'qlora' if settings.lora else 'full'}"
 
 
 # bytes per token and unit of (hidden, query width, kv width, intermediate) that autograd keeps of

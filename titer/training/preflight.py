@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from titer.config import OnLong, SftSettings
-from titer.errors import DataError, LoadError
+from titer.errors import ConfigError, DataError, LoadError
 from titer.modeling.chat_template import THINK_CLOSE, THINK_OPEN, EncodedRow, encode_rows
 from titer.modeling.weights import count_parameters
 from titer.records import Example
 from titer.training import memory, room
 from titer.training.checks import Check, base_checks, rounding, row_checks
+from titer.training.lora import check_targets
 from titer.training.replay import RECIPE as REPLAY
 
 logger = logging.getLogger(__name__)
@@ -128,12 +129,14 @@ def inspect(
     out: Path,
     there: room.There | None = None,
 ) -> Report:
-    """Run every check that needs no weights; none of them raises.
+    """Run every check that needs no weights; one that fails is in the report.
 
     Args:
         parts: rows for training, and those that measure the loss.
         out: where the result will be, for the free disk.
         there: what the machine has; null asks it.
+    Raises:
+        LoadError: an adapter has no place on the base.
     """
     pairs = [pair for rows in parts for pair in zip(rows.examples, rows.kept, strict=True)]
     checks = row_checks(tokenizer, pairs, settings) + base_checks(base, pairs, settings)
@@ -142,6 +145,8 @@ def inspect(
     shape, need, disk, n_trained = room.shape_or_none(base), None, 0.0, None
     if shape is None:
         checks.append(Check("memory", True, "not known for this architecture, not checked"))
+        if settings.lora:
+            check_targets(base, settings.lora)
     else:
         tokens, labelled = micro * longest, micro * longest
         if settings.packing:  # only labelled places get logits (trainer.labelled_loss)
@@ -207,16 +212,34 @@ def micro_batch_rows(settings: SftSettings, longest: int) -> int:
     return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= fit)
 
 
-def require_torchao(optimizer: str) -> None:
+def require_installed(settings: SftSettings) -> None:
+    """Refuse trackers and optimisers whose package is absent, and optimisers that are not known.
+
+    Raises:
+        ConfigError: of a tracker, with the command that installs it.
+        LoadError: of the optimiser.
+    """
+    absent = [name for name in settings.report_to if importlib.util.find_spec(name) is None]
+    if absent:
+        raise ConfigError(
+            f"hardware.report_to = {settings.report_to}: {', '.join(absent)} is not installed. "
+            'Take it out, or: pip install -c constraints.txt -e ".[watch]"'
+        )
+    memory.check_optimizer(settings)
+    require_torchao(settings)
+
+
+def require_torchao(settings: SftSettings) -> None:
     """Refuse torchao's optimisers where that package is absent.
 
     Raises:
         LoadError: with the command that installs it.
     """
-    is_torchao = optimizer.startswith("adamw_torch_") and optimizer.endswith("bit")
+    name = settings.optimizer
+    is_torchao = name.startswith("adamw_torch_") and name.endswith("bit")
     if is_torchao and importlib.util.find_spec("torchao") is None:
         raise LoadError(
-            f"hardware.optimizer.full = {optimizer!r} needs torchao, which is not installed: "
+            f"{memory.optimizer_key(settings)} = {name!r} needs torchao, which is not installed: "
             'pip install -c constraints.txt -e ".[gpu]"'
         )
 
@@ -234,7 +257,7 @@ def why_not_full(
     if enabled is False:
         return "full.enabled is false"
     try:
-        require_torchao(settings.optimizer)
+        require_torchao(settings)
         check = rounding(settings)
         if not check.is_ok:
             raise LoadError(check.found)

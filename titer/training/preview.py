@@ -47,7 +47,9 @@ def look(settings: SftSettings, data: Data, *, base: Path, out: Path) -> Preview
 
     Raises:
         DataError: a row cannot be prepared, or none fits.
+        ConfigError, LoadError: as `preflight.require_installed`.
     """
+    preflight.require_installed(settings)
     tokenizer = loading.load_tokenizer(base)
     train = preflight.encode_examples(tokenizer, data.train, settings, name="train")
     held = preflight.encode_examples(tokenizer, data.validation, settings, name="validation")
