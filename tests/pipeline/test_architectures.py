@@ -16,7 +16,14 @@ def test_a_tiny_model_runs_all_eight_stages(tmp_path: Path, name: str) -> None:
     clone = clone_of_the_working_tree(tmp_path / "clone")
     make_tiny(clone)
     build(name, clone.path / "data/own/model")
-    clone.edit("params.yaml", lambda text: text.replace("model: pocket", "model: local"))
+    clone.edit(
+        "params.yaml",
+        lambda text: (
+            text.replace("model: pocket", "model: local")
+            # of four, few items keep three distractors of their class
+            .replace("max_candidates: 4", "max_candidates: 8")
+        ),
+    )
     clone.edit(
         "conf/model/local.yaml",
         lambda text: (
