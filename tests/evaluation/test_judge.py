@@ -116,6 +116,14 @@ def test_a_preference_that_turns_with_the_order_is_a_tie(
     }
 
 
+def test_a_comparison_without_a_letter_is_an_unclear_tie(stand_in: StandIn, tmp_path: Path) -> None:
+    replies = iter(["Answer B is more complete.", "A"])
+    stand_in.reply = lambda prompt: next(replies)
+    arms = {"base_4bit": answer("old"), "qlora": answer("new")}
+    found = read(stats(**arms), stand_in.url, tmp_path)
+    assert (found["pairs"]["qlora"]["ties"], found["unclear"]) == (1, 1)
+
+
 def test_scoring_again_asks_nothing_again(stand_in: StandIn, tmp_path: Path) -> None:
     arms = {"base": answer("x", "met"), "full": answer("y", "met")}
     first = read(stats(**arms), stand_in.url, tmp_path)

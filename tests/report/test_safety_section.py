@@ -110,3 +110,6 @@ def test_a_judge_is_printed_with_its_agreement():
     assert "Base model 25.0 %, QLoRA 50.0 %; agreement with people unknown" in first
     assert "agreement 90.0 % (Cohen's kappa 0.80) with the phrase matcher" in first
     assert second.startswith("Judge, QLoRA against Base model, 4-bit: 3 better, 1 worse, 6 ties")
+    assert "could not be read" not in first
+    unclear = opinions.judge({"judge": block | {"unclear": 2}})[0]
+    assert unclear.endswith(" 2 replies could not be read; they count as no, or as a tie.")

@@ -53,6 +53,8 @@ KEY = "TITER_JUDGE_API_KEY"
 
 Block = dict[str, Any]
 
+_OUTCOMES: dict[tuple[str | None, ...], str] = {("a", "b"): "wins", ("b", "a"): "losses"}
+
 
 class Endpoint:
     """Asks one model, and remembers its replies in a folder."""
@@ -145,8 +147,8 @@ def read(
     Returns:
         `{status: off}`, `{status: not_run, reason}`, or status ok with `model`, `recall` by arm
         (mean share of key points), `pairs` by fine-tune (wins, losses, ties), `unclear` replies
-        (counted as no), and the agreement with `people` (points that a clinician decided) and with
-        the `matcher` (all others), each with n, agreement and Cohen's kappa.
+        (counted as no, or as a tie), and the agreement with `people` (points that a clinician
+        decided) and with the `matcher` (all others), each with n, agreement and Cohen's kappa.
     """
     if not settings.enabled:
         return {"status": "off"}
@@ -179,7 +181,9 @@ def _read(answers: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> Block:
         for arm, base in BASE_OF.items():
             if arm in row["arms"] and base in row["arms"]:
                 counts = pairs.setdefault(arm, {"base": base, "wins": 0, "losses": 0, "ties": 0})
-                counts[_compare(endpoint, row, arm, base)] += 1
+                preferred = _preferences(endpoint, row, arm, base)
+                unclear += preferred.count(None)
+                counts[_OUTCOMES.get(preferred, "ties")] += 1
     return {
         "recall": {arm: sum(found) / len(found) for arm, found in shares.items()},
         "pairs": pairs,
@@ -203,15 +207,20 @@ def _says(
     return {"yes": True, "no": False}.get(_word(endpoint.ask(prompt)))
 
 
-def _compare(endpoint: Endpoint, row: Mapping[str, Any], arm: str, base: str) -> str:
-    """wins, losses or ties of the fine-tune; equal texts are not asked."""
+def _preferences(
+    endpoint: Endpoint, row: Mapping[str, Any], arm: str, base: str
+) -> tuple[str | None, ...]:
+    """The letter preferred with the fine-tune first, and with the base first.
+
+    Null where the reply is neither; nothing where the texts are equal, which are not asked about.
+    """
     new, old = (_text(row["arms"][name]) for name in (arm, base))
     if new == old:
-        return "ties"
+        return ()
     first = PAIR.format(question=row["question"], one=new, other=old)
     second = PAIR.format(question=row["question"], one=old, other=new)
-    replies = [_word(endpoint.ask(prompt)) for prompt in (first, second)]
-    return {("a", "b"): "wins", ("b", "a"): "losses"}.get((replies[0], replies[1]), "ties")
+    words = [_word(endpoint.ask(prompt)) for prompt in (first, second)]
+    return tuple(word if word in ("a", "b") else None for word in words)
 
 
 def _word(reply: str) -> str:

@@ -86,8 +86,15 @@ def _judged(block: Data) -> str:
     )
     return (
         f"Judge {words.text(block.get('model'))}, in no verdict: key points stated by {recall}; "
-        f"{with_people}; {_agreement(matcher)} with the phrase matcher."
+        f"{with_people}; {_agreement(matcher)} with the phrase matcher.{_unclear(block)}"
     )
+
+
+def _unclear(block: Data) -> str:
+    n = block.get("unclear") or 0
+    if not n:
+        return ""
+    return f" {words.count(n)} replies could not be read; they count as no, or as a tie."
 
 
 def _pairs(block: Data) -> dict[str, Any]:
