@@ -92,6 +92,14 @@ def test_templates_are_read_by_relation(tmp_path):
         ("a: [", ":1: not YAML"),
         ("- 1", ":1: expected a mapping"),
         ("marker: 5", "marker: a int, expected lists of wordings by kind"),
+        (
+            "marker: {questions: ['Does {disease} have {x}?']}",
+            "questions: 'Does {disease} have {x}?' has {x}, which nothing fills. Known: {disease}",
+        ),
+        (
+            "marker: {questions: ['What of {disease}?'], statements: ['{answer} {disease}}']}",
+            "statements: '{answer} {disease}}' has }, which nothing fills",
+        ),
         ("marker: {questions: 5}", "marker: questions is 5, expected a list of wordings"),
     ],
 )

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import yaml
 from lxml import etree
 
 from tests.evaluation import domains
@@ -329,6 +330,39 @@ def test_malformed_prose_is_refused_in_one_line(
     with pytest.raises(FormatError, match=rf"prose\.yaml{message}") as error:
         load_prose(tmp_path / "prose.yaml")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "background",
+            ["The {topc} matters."],
+            "has {topc}, which nothing fills. Known: {Design}",
+        ),
+        ("methods", ["The {topic matters."], "has {, which nothing fills"),
+        ("results", ["{n.x} matter."], "has {n.x}, which nothing fills"),
+        ("objective", [""], "'' is no text. Write one, in quotes"),
+        ("staff", [None], "None is no text"),
+        ("topics", {5: "a list"}, "5 is no text"),
+        ("designs", {"survey": None}, "None is no text"),
+        ("titles", {"asking": ["Is {topic} new?"]}, "expected two lists of titles, asking and"),
+        ("titles", {"asking": ["Is {topic} new?"], "telling": []}, "expected two lists of titles"),
+        ("conclusions", [["It is."]], "['It is.'] is no text"),
+        ("titles", {"asking": ["Is it {x}?"], "telling": ["It is."]}, "has {x}, which nothing"),
+        ("keywords", ["one"], "1 entries, at least 2 are needed"),
+        ("edits", {}, "0 entries, at least 1 are needed"),
+        ("german", ["abc"], "expected pairs of a title and a sentence"),
+    ],
+)
+def test_pieces_that_no_paper_could_use_are_refused(
+    tmp_path: Path, name: str, value: object, message: str
+) -> None:
+    path = tmp_path / "prose.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(WHOLE) | {name: value}))
+    with pytest.raises(FormatError, match=re.escape(message)) as error:
+        load_prose(path)
+    assert str(error.value).startswith(f"{path}: {name}: ")
 
 
 def test_committed_files_are_what_the_function_gives(

@@ -5,7 +5,8 @@ in facts.csv are not read.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ OPEN = ("id", "category", "difficulty", "question")
 
 MAX_POINTS = 1000
 """Most that one key point may weigh."""
+
+_SLOT = re.compile(r"\{[^{}]*\}|[{}]")
 
 LOCK = "benchmark.lock.json"
 LOCK_VERSION = 1
@@ -102,7 +105,8 @@ def load_templates(path: Path) -> dict[str, Templates]:
     """The wordings by relation.
 
     Raises:
-        FormatError: not a YAML mapping of relations, or a wording lacks its placeholder.
+        FormatError: not a YAML mapping of relations, or a wording lacks its placeholder or has
+            another.
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
@@ -147,8 +151,24 @@ def _templates(body: Any, where: str) -> Templates:
             absent = [word for word in placeholders if word not in text]
             if absent:
                 raise FormatError(f"{where}: {name}: {text!r} lacks {' and '.join(absent)}")
+            check_slots(text, placeholders, f"{where}: {name}")
     hidden = str(body.get("hidden") or HIDDEN)
     return Templates(str(body.get("label", "")), hidden=hidden, **lists)
+
+
+def check_slots(text: str, allowed: Collection[str], where: str) -> None:
+    """Refuse a wording with a brace that nothing would fill.
+
+    Args:
+        allowed: such as {answer}, the braces included.
+    Raises:
+        FormatError: with the first other one.
+    """
+    if strange := [slot for slot in _SLOT.findall(text) if slot not in allowed]:
+        known = ", ".join(sorted(allowed))
+        raise FormatError(
+            f"{where}: {text!r} has {strange[0]}, which nothing fills. Known: {known}"
+        )
 
 
 def load_general(path: Path) -> list[ClosedItem]:

@@ -14,7 +14,7 @@ from typing import Any, get_origin
 
 from titer.errors import DataError, FormatError
 from titer.evaluation.items import word_key
-from titer.evaluation.questions import read_yaml
+from titer.evaluation.questions import check_slots, read_yaml
 from titer.records import Fact
 
 SHORTEST_WORDS, LONGEST_WORDS = 90, 150
@@ -65,8 +65,8 @@ def load_prose(path: Path) -> Prose:
     """The text pieces of a domain.
 
     Raises:
-        FormatError: the file is missing or no YAML, or its keys are not those of `Prose`; the
-            last two may be absent.
+        FormatError: the file is missing or no YAML, its keys are not those of `Prose` (the last
+            two may be absent), or a piece is no text, too few, or has a slot that nothing fills.
     """
     rows = read_yaml(path)
     if not isinstance(rows, dict):
@@ -80,8 +80,48 @@ def load_prose(path: Path) -> Prose:
         if field.name in rows and not isinstance(rows[field.name], expected):
             seen = type(rows[field.name]).__name__
             raise FormatError(f"{path}:1: {field.name} is a {seen}, expected {expected.__name__}")
+    for name, value in rows.items():
+        _check_pieces(name, value, f"{path}: {name}")
     return Prose(**rows)
 
+
+def _check_pieces(name: str, value: Any, where: str) -> None:
+    """Refuse what only writing would stumble over, at whichever paper needs it."""
+    pieces = _pieces(value)
+    if name in ("titles", "german"):
+        pieces = [text for piece in pieces for text in _pieces(piece)]
+    for text in pieces:
+        if not isinstance(text, str) or not text.strip():
+            raise FormatError(f"{where}: {text!r:.60} is no text. Write one, in quotes")
+        if name in _WITH_SLOTS:
+            check_slots(text, _SLOTS, where)
+    if len(value) < (fewest := _FEWEST.get(name, 1)):
+        raise FormatError(f"{where}: {len(value)} entries, at least {fewest} are needed")
+    if name == "titles" and not all(isinstance(value.get(k), list) and value[k] for k in _TITLES):
+        raise FormatError(f"{where}: expected two lists of titles, {' and '.join(_TITLES)}")
+    if name == "german" and not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise FormatError(f"{where}: expected pairs of a title and a sentence")
+
+
+def _pieces(value: Any) -> list[Any]:
+    """What stands in a list, or in a mapping with its keys; else the value."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else [value]
+
+
+_NAMES = (
+    "topic", "design", "setting", "staff", "sites", "n", "months", "disease", "subject", "other",
+    "few", "pct", "minutes", "year",
+)  # fmt: skip
+_SLOTS = frozenset(f"{{{name}}}" for slot in _NAMES for name in (slot, slot.capitalize()))
+_WITH_SLOTS = frozenset(
+    ["titles", "background", "background_more", "objective", "methods", "comparison", "results",
+     "conclusions", "conclusions_more"]
+)  # fmt: skip
+_TITLES = ("asking", "telling")
+_FEWEST = {"keywords": 2, "headings": 0, "german": 0}
+"""Entries of a list or mapping; 1 of all others."""
 
 _KINDS: Mapping[Any, type] = {Mapping: dict, Sequence: list, str: str}
 """Of a field of `Prose` -> as YAML gives it."""
