@@ -75,6 +75,8 @@ def test_targets_that_peft_itself_refuses_are_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [{}, {"use_dora": True}, {"target_modules": ["q", "wi_0"]}])
 def test_targets_of_an_unknown_architecture_are_taken(t5: Path, changes: dict[str, Any]) -> None:
     lora.check_targets(t5, replace(R4, **changes))
+    with pytest.raises(LoadError, match="has no module wi_9"):
+        lora.check_targets(t5, replace(R4, **changes | {"target_modules": ["q", "wi_9"]}))
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,15 @@ def children() -> set[int]:
     return {int(pid) for pid, words in lines if "titer.training.rank" in words}
 
 
-def during_training(checkpoints: Path, act: Callable[[set[int]], None]) -> threading.Thread:
-    """Do something once the first checkpoint is there."""
+def during_training(
+    checkpoints: Path, act: Callable[[set[int]], None], *, step: int = 1
+) -> threading.Thread:
+    """Do something once the first checkpoint of this step or a later one is there."""
 
     def wait() -> None:
         for _ in range(3000):
-            if list(checkpoints.glob("checkpoint-*/trainer_state.json")):
+            found = checkpoints.glob("checkpoint-*/trainer_state.json")
+            if any(int(path.parent.name.rpartition("-")[2]) >= step for path in found):
                 return act(children())
             time.sleep(0.02)
 
@@ -81,6 +84,26 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(
     assert max(float((first[key] - second[key]).abs().max()) for key in first) < 1e-4
     same = {"n_steps", "n_train", "n_validation", "trainable_params", "all_params"}
     assert {k: alone.metrics[k] for k in same} == {k: shared.metrics[k] for k in same}
+
+
+def test_a_run_killed_in_a_later_epoch_goes_on_in_that_epochs_order(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    settings = replace(FULL, epochs=4, evals=8)  # 4 steps an epoch
+    alone = one(tmp_path, tiny_model, settings)
+
+    def kill(pids: set[int]) -> None:
+        os.kill(min(pids), signal.SIGKILL)
+
+    thread = during_training(tmp_path / "cut.ck", kill, step=6)
+    with pytest.raises(ModelError, match=r"^a training process died \(signal 9\)"):
+        two(tmp_path, tiny_model, settings, "cut")
+    thread.join()
+    resumed = two(tmp_path, tiny_model, settings, "cut")
+    assert [row["step"] for row in resumed.losses] == [row["step"] for row in alone.losses]
+    for single, double in zip(alone.losses, resumed.losses, strict=True):
+        assert double["train_loss"] == pytest.approx(single["train_loss"], abs=1e-5)
+        assert double["validation_loss"] == pytest.approx(single["validation_loss"], abs=1e-5)
 
 
 @pytest.mark.slow

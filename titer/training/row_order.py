@@ -52,6 +52,7 @@ class InOrder:
     """
 
     n_silent = 0
+    _order: RowOrder
     train_dataset: Any
     args: Any
     accelerator: Any
@@ -87,7 +88,7 @@ class InOrder:
             loss = loss * self.accelerator.num_processes  # DDP takes the mean of the gradients
         return loss
 
-    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+    def _run_epoch(self, *args: Any, epoch: int, **kwargs: Any) -> None:
         """Train no further where the checkpoint is the end of the training.
 
         transformers (5.23) takes one more step when a run that ended within an epoch is resumed.
@@ -95,7 +96,9 @@ class InOrder:
         if self.control.should_training_stop or self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
             return
-        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
+        # accelerate (1.15) tells no sampler of a resumed run of several processes: one wrapper more
+        self._order.set_epoch(epoch)
+        super()._run_epoch(*args, epoch=epoch, **kwargs)  # type: ignore[misc]
 
     def _rows_per_step(self) -> int:
         args = self.args
@@ -104,12 +107,13 @@ class InOrder:
 
     def _get_train_sampler(self, train_dataset: Any = None) -> RowOrder:
         data = self.train_dataset if train_dataset is None else train_dataset
-        return RowOrder(
+        self._order = RowOrder(
             [len(ids) for ids in data["input_ids"]],
             batch_size=self._rows_per_step(),
             seed=self.args.data_seed,
             n_silent=self.n_silent,
         )
+        return self._order
 
 
 class OrderedTrainer(InOrder, SFTTrainer):  # type: ignore[misc]
