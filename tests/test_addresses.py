@@ -23,6 +23,9 @@ def check(address: str, key: str | None = KEY) -> None:
         ("https://:hidden@models.example/v1", "--url: 'models.example/v1' is no address"),
         ("https://@models.example/v1", "--url: 'models.example/v1' is no address"),
         (f"{KEY}", "--url: '***' is no address"),
+        ("http://127.0.0.1:99999/v1", "--url: 'http://127.0.0.1:99999/v1' is no address"),
+        ("http://127.0.0.1:abc/v1", "--url: 'http://127.0.0.1:abc/v1' is no address"),
+        ("http://exa mple/v1", "--url: 'http://exa mple/v1' is no address"),
         ("http://models.example/v1", "--url: models.example is asked without TLS, and SOME_KEY"),
     ],
 )
@@ -47,6 +50,13 @@ def test_an_address_that_cannot_be_used_is_one_line_without_secrets(
 )
 def test_tls_this_machine_and_no_key_are_fine(address: str, key: str | None) -> None:
     check(address, key)
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY} x", "sk-€", "sk-\x7f"])
+def test_a_key_that_no_header_carries_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SOME_KEY: holds white space or a char") as error:
+        check("https://models.example/v1", key)
+    assert key.strip() not in str(error.value)
 
 
 def test_words_of_a_service_are_one_short_line_without_the_key() -> None:

@@ -33,19 +33,29 @@ def check(address: str, key: str | None, *, option: str, variable: str) -> None:
     try:
         parts = urlsplit(address)
         host = parts.hostname if parts.scheme in ("http", "https") else None
+        _ = parts.port  # raises where it is none
     except ValueError:  # a bracket too few
         host = None
-    if not host or "@" in parts.netloc:  # a password may stand there without a user name
+    # a password may stand there without a user name
+    if not host or _has_space(address) or "@" in parts.netloc:
         shown = one_line(address.rpartition("@")[2], key)
         raise ConfigError(
             f"{option}: {shown!r} is no address. Give one like http://127.0.0.1:8000/v1, without "
             f"a user name; the key is {variable}"
+        )
+    if key and (_has_space(key) or not (key.isascii() and key.isprintable())):
+        raise ConfigError(
+            f"{variable}: holds white space or a character that no header may carry. Set it again"
         )
     if key and parts.scheme == "http" and host not in LOCAL:
         raise ConfigError(
             f"{option}: {host} is asked without TLS, and {variable} would be readable on the way. "
             "Give an https address, or unset the key"
         )
+
+
+def _has_space(text: str) -> bool:
+    return len(text.split()) != 1 or text != text.strip()
 
 
 def one_line(text: str, key: str | None) -> str:

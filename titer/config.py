@@ -211,7 +211,8 @@ class GenerationSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         at = "model.generation"
-        check(0 <= self.temperature <= 2, f"{at}.temperature", self.temperature, "between 0 and 2")
+        is_right = self.temperature == 0 or 0.01 <= self.temperature <= 2  # less overflows
+        check(is_right, f"{at}.temperature", self.temperature, "0, or from 0.01 to 2")
         check(0 < self.top_p <= 1, f"{at}.top_p", self.top_p, "above 0 and at most 1")
         check(self.samples >= 1, f"{at}.samples", self.samples, "at least 1")
         greedy = self.temperature == 0

@@ -22,7 +22,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.reply: Callable[[str], str] = lambda prompt: "yes"
-        self.status = 200
+        self.status_of: Callable[[str], int] = lambda prompt: 200
         self.journal: list[dict[str, Any]] = []
         stand_in = self
 
@@ -31,9 +31,10 @@ class StandIn:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key = self.headers.get("Authorization")
                 stand_in.journal.append({"path": self.path, "key": key, **body})
-                text = stand_in.reply(body["messages"][0]["content"])
+                prompt = body["messages"][0]["content"]
+                text = stand_in.reply(prompt)
                 content = json.dumps({"choices": [{"message": {"content": text}}]}).encode()
-                self.send_response(stand_in.status)
+                self.send_response(stand_in.status_of(prompt))
                 self.end_headers()
                 self.wfile.write(content)
 
@@ -125,6 +126,7 @@ def test_a_comparison_without_a_letter_is_an_unclear_tie(stand_in: StandIn, tmp_
 
 
 def test_scoring_again_asks_nothing_again(stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in.reply = lambda prompt: "A" if "Answer A:" in prompt else "yes"
     arms = {"base": answer("x", "met"), "full": answer("y", "met")}
     first = read(stats(**arms), stand_in.url, tmp_path)
     n_calls = len(stand_in.journal)
@@ -167,16 +169,89 @@ def test_the_key_travels_in_the_header_only(stand_in: StandIn, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("status", "reply", "reason"),
-    [(401, "no", "answers 401"), (500, "no", "answers 500")],
+    [(401, "no", "answers 401"), (422, "no", "answers 422"), (500, "no", "answers 500")],
 )
 def test_a_refusing_judge_is_a_line_and_no_error(
     stand_in: StandIn, tmp_path: Path, caplog: Any, status: int, reply: str, reason: str
 ) -> None:
-    stand_in.status = status
+    stand_in.status_of = lambda prompt: status
     found = read(stats(base=answer("x", "met")), stand_in.url, tmp_path)
-    assert found == {"status": "not_run", "reason": f"{stand_in.url}/chat/completions {reason}"}
-    assert caplog.messages == [f"judge: not run ({found['reason']})"]
+    assert found["status"] == "not_run"
+    assert found["reason"].startswith(f"{stand_in.url}/chat/completions {reason}: ")
+    assert caplog.messages[-1] == f"judge: not run ({found['reason']})"
+    assert ("Check TITER_JUDGE_API_KEY" in found["reason"]) == (status == 401)
     assert KEY not in caplog.text
+
+
+def test_a_question_that_is_not_taken_is_unclear_and_the_others_go_on(
+    stand_in: StandIn, tmp_path: Path, caplog: Any
+) -> None:
+    asked = stats(base=answer("ANA", "met", "met", "met"))
+    stand_in.status_of = lambda prompt: 400 if "point 2" in prompt else 200
+    found = read(asked, stand_in.url, tmp_path)
+    assert (found["status"], found["unclear"]) == ("ok", 1)
+    assert found["recall"] == {"base": pytest.approx(2 / 3)}
+    assert "a question is not taken" in caplog.text
+    stand_in.status_of = lambda prompt: 200
+    assert read(asked, stand_in.url, tmp_path)["unclear"] == 0
+
+
+@pytest.mark.parametrize("content", [None, "", [], "I cannot say"])
+def test_a_reply_that_cannot_be_read_is_asked_for_again(
+    stand_in: StandIn, tmp_path: Path, content: Any
+) -> None:
+    stand_in.reply = lambda prompt: content
+    first = read(stats(base=answer("ANA", "met")), stand_in.url, tmp_path)
+    assert (first["status"], first["unclear"]) == ("ok", 1)
+    stand_in.reply = lambda prompt: [{"type": "text", "text": "yes"}]
+    again = read(stats(base=answer("ANA", "met")), stand_in.url, tmp_path)
+    assert (again["recall"], again["unclear"]) == ({"base": 1.0}, 0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "unclear"),
+    [
+        (("A", "B"), "wins", 0),
+        (("**Answer:** B", "(A)"), "losses", 0),
+        (("The answer is A.", "B: it is complete"), "wins", 0),
+        (("A more complete answer is B.", "B"), "ties", 1),
+        (("A and B are equal", "B"), "ties", 1),
+        (("A or B? Neither.", ""), "ties", 2),
+    ],
+)
+def test_a_letter_alone_is_a_preference(
+    stand_in: StandIn, tmp_path: Path, reply: tuple[str, str], outcome: str, unclear: int
+) -> None:
+    replies = iter(reply)
+    stand_in.reply = lambda prompt: next(replies)
+    arms = {"base_4bit": answer("old"), "qlora": answer("new")}
+    found = read(stats(**arms), stand_in.url, tmp_path)
+    assert (found["pairs"]["qlora"][outcome], found["unclear"]) == (1, unclear)
+
+
+@pytest.mark.parametrize(
+    ("reply", "recall", "unclear"),
+    [
+        ("Yes, it does.", 1.0, 0),
+        ("**no**", 0.0, 0),
+        ("No answer is possible.", 0.0, 1),
+        ("yesterday", 0.0, 1),
+    ],
+)
+def test_yes_or_no_is_a_word_alone(
+    stand_in: StandIn, tmp_path: Path, reply: str, recall: float, unclear: int
+) -> None:
+    stand_in.reply = lambda prompt: reply
+    found = read(stats(base=answer("ANA", "met")), stand_in.url, tmp_path)
+    assert (found["recall"], found["unclear"]) == ({"base": recall}, unclear)
+
+
+def test_equal_and_empty_answers_are_no_further_opinions(stand_in: StandIn, tmp_path: Path) -> None:
+    same = answer("x", "met", human=True)
+    empty = answer("", "missing", flags=("empty",))
+    found = read(stats(base=same, base_4bit=same, full=empty), stand_in.url, tmp_path)
+    assert found["people"] == {"n": 1, "agreement": 1.0, "kappa": None}
+    assert found["matcher"]["n"] == 0
 
 
 def test_an_unreachable_judge_is_a_line_and_no_error(tmp_path: Path) -> None:

@@ -156,6 +156,18 @@ def test_weights_that_would_spoil_a_share_are_refused(tmp_path, points, name, si
         questions.load_questions(path)
 
 
+@pytest.mark.parametrize("other", ["key_points", "must_not"])
+def test_two_points_of_one_question_have_ids_of_their_own(tmp_path, other):
+    point = {"id": "k1", "any_of": [["x"]]}
+    row = ROW | {"key_points": [point], "must_not": []}
+    row[other] = [*row[other], point]
+    path = write(tmp_path, "own.jsonl", json.dumps(row))
+    with pytest.raises(
+        FormatError, match=r"entry \d: id k1 is that of another key point"
+    ):
+        questions.load_questions(path)
+
+
 @pytest.mark.parametrize("points", [{}, {"points": 0.5}, {"points": 1000}])
 def test_weights_above_zero_are_taken(tmp_path, points):
     row = ROW | {"key_points": [{"id": "k", "any_of": [["x"]]} | points]}

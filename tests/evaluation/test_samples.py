@@ -351,6 +351,7 @@ def test_malformed_prose_is_refused_in_one_line(
         ("conclusions", [["It is."]], "['It is.'] is no text"),
         ("titles", {"asking": ["Is it {x}?"], "telling": ["It is."]}, "has {x}, which nothing"),
         ("keywords", ["one"], "1 entries, at least 2 are needed"),
+        ("staff", ["a <i>nurse"], "close each of <i>, <sup>, <sub> in its order"),
         ("edits", {}, "0 entries, at least 1 are needed"),
         ("german", ["abc"], "expected pairs of a title and a sentence"),
     ],
@@ -363,6 +364,14 @@ def test_pieces_that_no_paper_could_use_are_refused(
     with pytest.raises(FormatError, match=re.escape(message)) as error:
         load_prose(path)
     assert str(error.value).startswith(f"{path}: {name}: ")
+
+
+def test_edits_and_categories_are_taken_as_they_stand() -> None:
+    odd = replace(PROSE, edits={**PROSE.edits, "more (or": "or", "w.re": "was"},
+                  arxiv_categories=["a&b", '"q"'])  # fmt: skip
+    found = samples.sample_collection(AUTOIMMUNE.facts, STATEMENTS, odd)
+    terms = etree.fromstring(found["arxiv_sample.atom"]).xpath("//@term")
+    assert set(terms) == {"a&b", '"q"'}
 
 
 def test_committed_files_are_what_the_function_gives(

@@ -42,6 +42,15 @@ def test_a_question_without_reference_and_points_is_shown_and_counted():
     assert m.failed(stats) == []
 
 
+@pytest.mark.parametrize("absent", [{}, {"text": None}])
+def test_a_point_without_a_text_is_shown_by_its_phrases(absent):
+    point = {"id": "k1", "any_of": [["antinuclear", "antibody"], ["ANA"]]} | absent
+    asked = dataclasses.replace(ASKED[0], key_points=[point])
+    stats = m.run_score(m.tuned("qlora", m.BASE, answers=GOOD[:1]), questions=[asked])
+    row = stats["answers"][0]["arms"]["qlora"]["key_points"][0]
+    assert row["text"] == "antinuclear and antibody or ANA"
+
+
 def test_missing_answers_fail_a_gate_and_are_counted():
     stats = m.run_score(m.tuned("qlora", m.gains, answers=GOOD[:7]), questions=ASKED)
     assert m.failed(stats) == ["answers"]

@@ -2,8 +2,8 @@
 
 Invariant: no verdict looks at it, and a judge that cannot be reached is a line in the report, never
 a failed stage. One yes-or-no criterion per call, temperature 0; two answers are compared in both
-orders under the labels A and B, and a preference that turns with the order is a tie. Replies are
-kept by the hash of what was asked, so scoring again asks nothing again.
+orders under the labels A and B, and a preference that turns with the order is a tie. Replies that
+can be read are kept by the hash of what was asked, so scoring again does not ask for them again.
 
 References: Zheng et al. (2023), arXiv 2306.05685: about 65 % of swapped pairs keep the preference;
 Wataoka et al. (2024), arXiv 2410.21819: a judge prefers text that it finds likely, so its own.
@@ -53,6 +53,17 @@ KEY = "TITER_JUDGE_API_KEY"
 
 Block = dict[str, Any]
 
+_NOT_TAKEN = (400, 413, 422)
+"""Status of one question that is too long or otherwise not for this model: the others go on."""
+_HINTS = {
+    401: f"Check {KEY}", 403: f"Check {KEY}",
+    404: "Check score.judge.base_url and score.judge.model",
+}  # fmt: skip
+_OPENING = r"\W*(?:(?:the\s+)?answer\W+(?:is\W+)?)?"
+_END = r"\s*(?:$|[.:;!*)\]\n"
+_YES_NO = re.compile(rf"{_OPENING}(yes|no){_END},])", re.IGNORECASE)
+_A_B = re.compile(rf"{_OPENING}(a|b){_END}])", re.IGNORECASE)
+"""One letter and no more: "A better one is B" and "A and B are equal" prefer neither."""
 _OUTCOMES: dict[tuple[str | None, ...], str] = {("a", "b"): "wins", ("b", "a"): "losses"}
 
 
@@ -65,25 +76,41 @@ class Endpoint:
 
         self.settings = settings
         self.cache = cache
+        self.n_read = 0
+        """Questions with a reply that can be read."""
+        self.refusals: list[str] = []
+        """What the endpoint said to questions that it did not take, such as too long ones."""
+        self._api_key = api_key
         self._session = requests.Session()
         # behind a proxy a judge on this machine would not be found
         self._session.trust_env = not addresses.is_local(str(settings.base_url))
         # a given auth keeps requests from looking into .netrc
         self._session.auth = lambda request: _signed(request, api_key)
 
-    def ask(self, prompt: str) -> str:
-        """The reply to a prompt, from the cache or from the endpoint.
+    def ask(self, prompt: str, pattern: re.Pattern[str]) -> str | None:
+        """The word that a prompt asks for, from the cache or from the endpoint.
 
+        Args:
+            pattern: of a reply after its thought; its group 1 is the word.
+        Returns:
+            In lower case; null where the reply has none. Only a reply that can be read is kept.
         Raises:
             Unavailable: no answer, or one that is no chat completion; says where and why.
         """
-        asked = {"base_url": self.settings.base_url, "model": self.settings.model, "prompt": prompt}
+        asked = {
+            "base_url": self.settings.base_url, "model": self.settings.model, "prompt": prompt,
+            "max_tokens": MAX_TOKENS,
+        }  # fmt: skip
         path = self.cache / f"{files.sha256_text(files.dump_json(asked))}.json"
-        if path.is_file() and (kept := _kept(path)) is not None:
-            return kept
-        reply = self._post(prompt)
-        files.write_json(path, {"reply": reply})
-        return reply
+        kept = _kept(path) if path.is_file() else None
+        reply = self._post(prompt) if kept is None else kept
+        found = pattern.match(reply.rpartition("</think>")[2])
+        if found is None:
+            return None
+        if kept is None:
+            files.write_json(path, {"reply": reply})
+        self.n_read += 1
+        return found[1].lower()
 
     def _post(self, prompt: str) -> str:
         import requests
@@ -99,15 +126,31 @@ class Endpoint:
             answer = self._session.post(
                 address, json=body, timeout=self.settings.timeout_s, allow_redirects=False
             )
+            if answer.status_code in _NOT_TAKEN:
+                self._refuse(f"{address} answers {self._words(answer)}")
+                return ""
             if answer.status_code != 200:
-                raise Unavailable(f"{address} answers {answer.status_code}")
-            return reply_of(answer.content)
+                raise Unavailable(f"{address} answers {self._words(answer)}")
         except requests.ConnectionError:
             raise Unavailable(f"{address} does not answer") from None
         except requests.Timeout:
             raise Unavailable(f"{address}: no reply in {self.settings.timeout_s:g} s") from None
-        except (requests.RequestException, ValueError, LookupError, TypeError):
+        except requests.RequestException as error:
+            raise Unavailable(f"{address}: {type(error).__name__}") from None
+        try:
+            return reply_of(answer.content)
+        except (ValueError, LookupError, TypeError):
             raise Unavailable(f"{address}: the reply is no chat completion") from None
+
+    def _words(self, answer: Any) -> str:
+        said = addresses.one_line(answer.text, self._api_key)
+        told = f"{answer.status_code}: {said}" if said else str(answer.status_code)
+        return f"{told}. {hint}" if (hint := _HINTS.get(answer.status_code)) else told
+
+    def _refuse(self, why: str) -> None:
+        if not self.refusals:  # the others are counted
+            logger.warning("judge: a question is not taken (%s)", why)
+        self.refusals.append(why)
 
 
 def _kept(path: Path) -> str | None:
@@ -120,12 +163,15 @@ def _kept(path: Path) -> str | None:
 
 
 def reply_of(body: bytes) -> str:
-    """The text of a chat completion.
+    """The text of a chat completion, "" where it has none, as of a judge that thought too long.
 
     Raises:
         ValueError, LookupError, TypeError: the body is none.
     """
-    return str(files.parse_json(body)["choices"][0]["message"]["content"])
+    content = files.parse_json(body)["choices"][0]["message"]["content"]
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part["type"] == "text")
+    return str(content or "")
 
 
 def _signed(request: Any, api_key: str | None) -> Any:
@@ -148,7 +194,8 @@ def read(
         `{status: off}`, `{status: not_run, reason}`, or status ok with `model`, `recall` by arm
         (mean share of key points), `pairs` by fine-tune (wins, losses, ties), `unclear` replies
         (counted as no, or as a tie), and the agreement with `people` (points that a clinician
-        decided) and with the `matcher` (all others), each with n, agreement and Cohen's kappa.
+        decided) and with the `matcher` (all others), each with n, agreement and Cohen's kappa; an
+        answer that several models gave counts once there, an empty one not at all.
     """
     if not settings.enabled:
         return {"status": "off"}
@@ -156,7 +203,10 @@ def read(
         address = str(settings.base_url)
         addresses.check(address, api_key, option="score.judge.base_url", variable=KEY)
         endpoint = Endpoint(settings, cache, api_key)
-        return {"status": "ok", "model": settings.model} | _read(stats["answers"], endpoint)
+        found = _read(stats["answers"], endpoint)
+        if endpoint.refusals and not endpoint.n_read:
+            raise Unavailable(endpoint.refusals[0])
+        return {"status": "ok", "model": settings.model} | found
     except (ConfigError, Unavailable) as error:
         logger.warning("judge: not run (%s)", error)
         return {"status": "not_run", "reason": str(error)}
@@ -166,7 +216,8 @@ def _read(answers: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> Block:
     from tqdm.auto import tqdm
 
     shares: dict[str, list[float]] = {}
-    votes: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
+    # equal answers of several models are one opinion
+    votes: dict[bool, dict[tuple[str, str, str], tuple[bool, bool]]] = {True: {}, False: {}}
     pairs: dict[str, Block] = {}
     unclear = 0
     for row in tqdm(answers, desc="judge", unit="question", delay=5):
@@ -175,9 +226,11 @@ def _read(answers: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> Block:
             unclear += said.count(None)
             if said:
                 shares.setdefault(arm, []).append(said.count(True) / len(said))
-            for point, yes in zip(block["key_points"], said, strict=True):
+            asked = block["key_points"] if _text(block) else ()
+            for point, yes in zip(asked, said, strict=False):
                 human = bool(point.get("human_override"))
-                votes[human].append((bool(yes), point["state"] == "met"))
+                key = (row["question"], _text(block), point["id"])
+                votes[human][key] = (bool(yes), point["state"] == "met")
         for arm, base in BASE_OF.items():
             if arm in row["arms"] and base in row["arms"]:
                 counts = pairs.setdefault(arm, {"base": base, "wins": 0, "losses": 0, "ties": 0})
@@ -188,8 +241,8 @@ def _read(answers: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> Block:
         "recall": {arm: sum(found) / len(found) for arm, found in shares.items()},
         "pairs": pairs,
         "unclear": unclear,
-        "people": {"n": len(votes[True]), **agreement(votes[True])},
-        "matcher": {"n": len(votes[False]), **agreement(votes[False])},
+        "people": {"n": len(votes[True]), **agreement([*votes[True].values()])},
+        "matcher": {"n": len(votes[False]), **agreement([*votes[False].values()])},
     }
 
 
@@ -204,7 +257,7 @@ def _says(
     if not (answer := _text(block)):
         return False
     prompt = POINT.format(question=row["question"], answer=answer, point=point["text"])
-    return {"yes": True, "no": False}.get(_word(endpoint.ask(prompt)))
+    return {"yes": True, "no": False, None: None}[endpoint.ask(prompt, _YES_NO)]
 
 
 def _preferences(
@@ -219,11 +272,4 @@ def _preferences(
         return ()
     first = PAIR.format(question=row["question"], one=new, other=old)
     second = PAIR.format(question=row["question"], one=old, other=new)
-    words = [_word(endpoint.ask(prompt)) for prompt in (first, second)]
-    return tuple(word if word in ("a", "b") else None for word in words)
-
-
-def _word(reply: str) -> str:
-    """The first word of a reply after its thought, in lower case."""
-    found = re.search(r"[A-Za-z]+", reply.rpartition("</think>")[2])
-    return found[0].lower() if found else ""
+    return tuple(endpoint.ask(prompt, _A_B) for prompt in (first, second))

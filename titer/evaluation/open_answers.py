@@ -177,10 +177,15 @@ def detail(
     }
 
 
+def _phrases(point: Mapping[str, Any]) -> str:
+    """What meets a point that has no text of its own."""
+    return " or ".join(" and ".join(group) for group in point["any_of"]) or str(point["id"])
+
+
 def _with_text(
     found: Sequence[Mapping[str, Any]], defined: Sequence[Mapping[str, Any]], human: set[str]
 ) -> list[dict[str, Any]]:
-    texts = {point["id"]: point.get("text", point["id"]) for point in defined}
+    texts = {point["id"]: point.get("text") or _phrases(point) for point in defined}
     return [
         {
             **row,

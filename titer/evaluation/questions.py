@@ -234,11 +234,18 @@ def _check_question(row: Mapping[str, Any], where: str) -> None:
         what = "a list of objects" if kind is dict else "a list of texts"
         is_right = _is_list_of(row.get(name, []), kind)
         _check(is_right, row, name, where, what)
+    seen: set[str] = set()  # clinicians' verdicts name a point by its id alone
     for name in ("key_points", "must_not"):
         for number, point in enumerate(row.get(name, []), 1):
             entry = f"{where}: {name}, entry {number}"
             _check_point(point, entry)
             _check_points(point, entry, sign=1 if name == "key_points" else -1)
+            if point["id"] in seen:
+                raise FormatError(
+                    f"{entry}: id {point['id']} is that of another key point or must-not statement "
+                    "of this question. Give each its own"
+                )
+            seen.add(point["id"])
 
 
 def _check_point(point: Mapping[str, Any], where: str) -> None:

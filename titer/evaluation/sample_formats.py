@@ -9,7 +9,7 @@ import io
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from titer.evaluation.sample_prose import Draft, Prose, Section
 from titer.evaluation.sample_records import Entry, Record
@@ -189,9 +189,9 @@ def _entry(entry: Entry, categories: Sequence[str]) -> str:
     digest = _digest("arxiv", entry.number)
     address = f"2699.{entry.number:05d}v{1 + digest[0] % 3}"
     day = f"{2012 + digest[1] % 13}-{1 + digest[2] % 12:02d}-{1 + digest[3] % 28:02d}"
-    main, other = (categories[digest[i] % len(categories)] for i in (4, 5))
+    main, other = (quoteattr(categories[digest[i] % len(categories)]) for i in (4, 5))
     terms = "".join(
-        f'    <category term="{term}" scheme="{_ARXIV}"/>\n' for term in sorted({main, other})
+        f'    <category term={term} scheme="{_ARXIV}"/>\n' for term in sorted({main, other})
     )
     return f"""  <entry>
     <id>http://arxiv.org/abs/{address}</id>
@@ -207,7 +207,7 @@ def _entry(entry: Entry, categories: Sequence[str]) -> str:
     <link href="http://arxiv.org/abs/{address}" rel="alternate" type="text/html"/>
     <link title="pdf" href="http://arxiv.org/pdf/{address}" rel="related" \
 type="application/pdf"/>
-    <arxiv:primary_category xmlns:arxiv="{_ARXIV}" term="{main}" scheme="{_ARXIV}"/>
+    <arxiv:primary_category xmlns:arxiv="{_ARXIV}" term={main} scheme="{_ARXIV}"/>
 {terms}  </entry>
 """
 

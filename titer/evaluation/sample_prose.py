@@ -93,6 +93,8 @@ def _check_pieces(name: str, value: Any, where: str) -> None:
     for text in pieces:
         if not isinstance(text, str) or not text.strip():
             raise FormatError(f"{where}: {text!r:.60} is no text. Write one, in quotes")
+        if not _is_closed(text):
+            raise FormatError(f"{where}: {text!r}: close each of <i>, <sup>, <sub> in its order")
         if name in _WITH_SLOTS:
             check_slots(text, _SLOTS, where)
     if len(value) < (fewest := _FEWEST.get(name, 1)):
@@ -101,6 +103,17 @@ def _check_pieces(name: str, value: Any, where: str) -> None:
         raise FormatError(f"{where}: expected two lists of titles, {' and '.join(_TITLES)}")
     if name == "german" and not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
         raise FormatError(f"{where}: expected pairs of a title and a sentence")
+
+
+def _is_closed(text: str) -> bool:
+    """Whether every tag is closed, the last opened first."""
+    opened: list[str] = []
+    for tag in _TAG.findall(text):
+        if not tag.startswith("</"):
+            opened.append(tag)
+        elif not opened or opened.pop() != tag.replace("/", ""):
+            return False
+    return not opened
 
 
 def _pieces(value: Any) -> list[Any]:
@@ -302,12 +315,14 @@ class Writer:
     def _exchanged(self, draft: Draft, share: float) -> Draft:
         rng = seeded(self.seed, draft.matter.key, share)
         edits, diseases = self.prose.edits, draft.matter.diseases
+        longest_first = sorted(edits, key=lambda words: (-len(words), words))
+        wanted = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
 
         def exchange(found: re.Match[str]) -> str:
             return edits[found[0]] if rng.random() < share else found[0]
 
         def edit(sentence: str) -> str:
-            new = re.sub(rf"\b(?:{'|'.join(sorted(edits))})\b", exchange, sentence)
+            new = wanted.sub(exchange, sentence)
             free = sentence not in draft.statements and self.guard.is_neutral(new, diseases)
             return new if free else sentence
 

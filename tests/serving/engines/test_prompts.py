@@ -72,3 +72,11 @@ def test_greedy_and_sampled_rows_do_not_meet() -> None:
     assert together == alone
     likeliest = logits.argmax(-1).tolist()
     assert [together[n] for n in (0, 2, 3, 5)] == [likeliest[n] for n in (0, 2, 3, 5)]
+
+
+def test_the_smallest_temperature_and_share_take_the_likeliest() -> None:
+    import torch
+
+    logits = torch.tensor([[1.0, 3.0, 2.0]])
+    assert choose(logits, [5e-324], [5e-324], [0.999]).tolist() == [1]
+    assert choose(logits, [5e-324], [1.0], [0.999]).tolist() == [1]

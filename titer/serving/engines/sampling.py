@@ -30,7 +30,9 @@ def choose(logits: Any, temperatures: list[float], top_ps: list[float], drawn: l
         return torch.tensor(chosen, dtype=torch.float64, device=logits.device)[:, None]
 
     # double precision: a sum over the vocabulary must not decide which token the number falls on
-    scaled = logits[sampled].double() / column(temperatures)
+    wide = logits[sampled].double()
+    # the likeliest at 0: divided by the smallest temperature, any other value would be infinite
+    scaled = (wide - wide.max(-1, keepdim=True).values) / column(temperatures)
     shares, ids = torch.softmax(scaled, -1).sort(stable=True, dim=-1, descending=True)
     upto = shares.cumsum(-1)
     # the fewest likeliest tokens that reach top_p, as transformers keeps them
