@@ -162,9 +162,7 @@ def test_two_points_of_one_question_have_ids_of_their_own(tmp_path, other):
     row = ROW | {"key_points": [point], "must_not": []}
     row[other] = [*row[other], point]
     path = write(tmp_path, "own.jsonl", json.dumps(row))
-    with pytest.raises(
-        FormatError, match=r"entry \d: id k1 is that of another key point"
-    ):
+    with pytest.raises(FormatError, match=r"entry \d: id k1 is that of another key point"):
         questions.load_questions(path)
 
 

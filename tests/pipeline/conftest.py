@@ -92,8 +92,12 @@ def clone_of_the_working_tree(to: Path) -> Clone:
     return clone
 
 
-def make_tiny(clone: Clone) -> None:
-    """Shrink model, training and papers until a whole run takes about a minute."""
+def make_tiny(clone: Clone, *, max_candidates: int = 4) -> None:
+    """Shrink model, training and papers until a whole run takes about a minute.
+
+    Of four candidates few items keep three distractors of their class; a test that looks at the
+    scores themselves asks for the eight of a real run.
+    """
     model = clone.read("conf/model/pocket.yaml")
     model["pretraining"] |= yaml.safe_load(TINY_MODEL)
     model["generation"]["max_new_tokens"] = 8
@@ -102,7 +106,7 @@ def make_tiny(clone: Clone) -> None:
     for section in ("qlora", "full"):
         params[section] |= {"epochs": 0.1, "evals": 2}
     params["examples"]["per_paper"] = 2
-    params["eval"]["max_candidates"] = 4
+    params["eval"]["max_candidates"] = max_candidates
     (clone.path / "params.yaml").write_text(yaml.safe_dump(params))
 
 

@@ -14,16 +14,9 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_tiny_model_runs_all_eight_stages(tmp_path: Path, name: str) -> None:
     clone = clone_of_the_working_tree(tmp_path / "clone")
-    make_tiny(clone)
+    make_tiny(clone, max_candidates=8)
     build(name, clone.path / "data/own/model")
-    clone.edit(
-        "params.yaml",
-        lambda text: (
-            text.replace("model: pocket", "model: local")
-            # of four, few items keep three distractors of their class
-            .replace("max_candidates: 4", "max_candidates: 8")
-        ),
-    )
+    clone.edit("params.yaml", lambda text: text.replace("model: pocket", "model: local"))
     clone.edit(
         "conf/model/local.yaml",
         lambda text: (

@@ -13,7 +13,7 @@ from titer import files
 @pytest.mark.slow
 def test_a_new_domain_runs_from_its_skeleton_to_the_report(tmp_path: Path) -> None:
     clone = clone_of_the_working_tree(tmp_path / "clone")
-    make_tiny(clone)
+    make_tiny(clone, max_candidates=8)
     clone.run("titer", "domain", "new", "lamps")
     fill(clone.path, "lamps")
     for verb in ("samples", "lock"):
