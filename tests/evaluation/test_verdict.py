@@ -1,5 +1,7 @@
 """The rules that decide and every sentence that says it."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.evaluation.made_up import PLAN
@@ -75,7 +77,10 @@ def test_too_few_items_are_said_to_be_too_few():
     assert said.startswith("Inconclusive (too few items): 12 facts, at least 50 are needed.")
     assert said.endswith("With so few items no change can be found with 80 % power.")
     nothing = v.sentence("inconclusive", None, PASSED, PLAN)
-    assert nothing == "Inconclusive (too few items): there is no item that both models answered."
+    assert nothing == "Inconclusive (too few items): both models answered no fact."
+    open_plan = replace(PLAN, primary="keypoint_recall")
+    said = v.sentence("inconclusive", None, PASSED, open_plan)
+    assert said == "Inconclusive (too few items): both models answered fewer than two questions."
 
 
 def test_two_models_without_room_to_differ_are_not_called_equal():

@@ -44,6 +44,20 @@ def test_the_strip_counts_each_test_item_once(stats):
     assert sum(figures.outcome_counts(stats, "qlora")) == 335
 
 
+def test_a_primary_of_key_points_is_not_called_facts(stats):
+    for arm in ("qlora", "full"):
+        stats["comparisons"][arm]["primary"]["endpoint"] = "keypoint_recall"
+    alt = figures.forest(stats).alt
+    assert "all facts" not in alt and "QLoRA, key points stated (n = 336)" in alt
+
+
+def test_a_name_with_dollars_is_no_formula(stats, context):
+    for arm in stats["arms"].values():
+        arm["by_relation"] = {r"cost \$ $x_$": {"acc": 0.5, "n": 10}}
+    shown = etree.fromstring(figures.relations(stats).svg).xpath("string(.)")
+    assert r"cost \$ $x $ (n = 10)" in shown
+
+
 def test_a_primary_in_bits_is_kept_off_the_axis_of_points(stats):
     for arm in ("qlora", "full"):
         stats["comparisons"][arm]["primary"]["endpoint"] = "ref_bpb"

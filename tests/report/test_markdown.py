@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from titer.report import markdown, provenance, verdicts
+from titer.report import items, markdown, provenance, tables, verdicts
 
 
 def test_the_report_agrees_with_its_golden_file(stats, context, agrees_with_golden):
@@ -78,3 +78,28 @@ def test_both_pages_say_the_same_of_each_fine_tune(stats, context):
     for verdict in verdicts.of(stats):
         for line in verdict["lines"]:
             assert line in text
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name", "shown"),
+    [
+        ("closed_acc", "All test facts", "-1.8"),
+        ("keypoint_recall", "Key points stated", "-1.8"),
+        ("ref_bpb", "Bits per byte of reference answers (lower is better)",
+         "-0.018 bits per byte"),
+    ],
+)  # fmt: skip
+def test_the_price_of_4_bit_is_named_in_its_endpoint_and_unit(stats, endpoint, name, shown):
+    for arm in ("qlora", "full"):
+        stats["comparisons"][arm]["primary"]["endpoint"] = endpoint
+    row = tables.controls(stats).rows[-1]
+    assert row[1] == name
+    assert row[5] == shown
+
+
+def test_nothing_compared_could_miss_nothing(stats):
+    stats["comparisons"]["qlora"]["primary"] = None
+    stats["comparisons"]["full"]["primary"] |= {"low": 0.0, "high": 0.0}
+    first, second = items.power(stats)
+    assert "nothing could be compared." in first
+    assert "the differences have no spread" in second

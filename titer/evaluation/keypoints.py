@@ -3,11 +3,13 @@
 Invariant: a pure function of the answer's text and the phrases; spans count characters of the
 original answer, so that `answer[start:end]` is exactly what the reader may highlight.
 
-Folding (`normalise`): compatibility forms (NFKC), lower case, no accents, Greek letters by name,
-no apostrophes or stars, hyphens and slashes as spaces, "n't" as "not". A phrase matches whole
-words, each also in its plural (s, es, y to ies), so phrases are written in the singular. A mention
-is negated if a negation word stands before it, in the same clause, within five words. Clauses end
-at . ; ! ? at "but", "however", "although", "whereas" and where a list item begins.
+Folding (`normalise`): compatibility forms (NFKC), lower case, no accents, Greek letters by name
+(apart from a capital before it, as in TNFalpha), no apostrophes or stars (a space between digits,
+as in DRB1*04:01), hyphens and slashes as spaces, "n't" as "not". A phrase matches whole words,
+each also in its plural (s, es, y to ies), so phrases are written in the singular. A mention is
+negated if a negation word stands before it, in the same clause, within five words. Clauses end
+at . ; ! ? at "but", "however", "although", "whereas", "because", at ", it is" and where a list item
+begins. A "no" that is a reply of its own ("No: stop it", "**No**", then a line) negates nothing.
 
 Known limits, kept as cases in tests/fixtures/keypoint_cases.jsonl: negation that follows the
 mention, hedges ("rarely"), a negation meant for another word, and lists of keywords, which get
@@ -41,10 +43,14 @@ _KEPT = frozenset(".,;!?")
 # A line ends a clause before a list item or an empty line, unless it announces one with a colon.
 _LINE_END = re.compile(r"[^\s:][^\S\n]*(\n)(?=\s*(?:[-*•#]|\d+[.)]\s|\Z)|[^\S\n]*\n)")
 _NOT = re.compile(r"(\bca)?(n)['’‘ʼ`]t\b|\bcan(n)ot\b", re.IGNORECASE)
+_REPLY = re.compile(r"(?:\A|[\n.:;!?])[^\w\n]*\bno\b[*_\"”]*[^\S\n]*([:\n])", re.IGNORECASE)
+_STAR = re.compile(r"(?<=\d)\*(?=\d)")
+_GLUED = re.compile(r"(?<=[A-Z0-9])(?:alpha|beta|gamma|delta|kappa)(?![a-z])")
 _DASH = re.compile(r"—|(?<=\s)[-–−](?=\s)")
 
 _CLAUSE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)\.(?=\s|$)|[;!?]|\b(?:but|however|although|whereas)\b"
+    r"|(?<!\bnot )\bbecause\b|, ?(?:it|this|that|they|these|those) (?:is|are)\b"
 )
 # Contractions typed without their apostrophe.
 _CONTRACTED = (
@@ -59,7 +65,8 @@ _OTHER_NEGATION = re.compile(
 _UP_TO_COMMA = re.compile(r"\b(?:unlike|without|rather than|instead of)\b")
 _ADJACENT_NEGATION = re.compile(r"\bnon $")
 _NO_NEGATION = re.compile(
-    r"\bno ?,|\bor not\b|\bnot (?:only|just|merely|simply|(?:be )?delay\w*|wait\w*|withhold\w*)\b"
+    r"\bno ?,|\bor not\b|\bnot (?:only|just|merely|simply)\b"
+    r"|\bnot (?:(?:be )?delay\w*|wait\w*|withhold\w*|hesitate\w*)\b"
     r"|\bwithout (?:any )?(?:delay|waiting)\b|\bno (?:doubt|delay)\b"
 )
 
@@ -225,7 +232,10 @@ def _marks(text: str) -> dict[int, str]:
 
     Line ends and dashes that separate clauses; "don't", "can't", "cannot" as "do not", "can not".
     """
-    marks = {found.start(1): "; " for found in _LINE_END.finditer(text)}
+    marks = {found.start(): " " for found in _STAR.finditer(text)}
+    marks |= {found.start(): f" {found[0][0]}" for found in _GLUED.finditer(text)}
+    marks |= {found.start(1): "; " for found in _LINE_END.finditer(text)}
+    marks |= {found.start(1): ", " for found in _REPLY.finditer(text)}
     marks |= {found.start(): ", " for found in _DASH.finditer(text)}
     for found in _NOT.finditer(text):
         if found[3]:
@@ -264,7 +274,7 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 def _word_pattern(word: str) -> str:
     if word.endswith("y"):
-        return rf"{re.escape(word[:-1])}(?:y|ies)"
+        return rf"{re.escape(word[:-1])}(?:ys?|ies)"
     return rf"{re.escape(word)}(?:s|es)?"
 
 

@@ -128,7 +128,8 @@ def sentence(
         failed = "; ".join(gate.detail for gate in gates if gate.failed)
         return f"No conclusion: the comparison is invalid ({failed})."
     if primary is None:
-        return "Inconclusive (too few items): there is no item that both models answered."
+        fewest = "no fact" if plan.primary == "closed_acc" else "fewer than two questions"
+        return f"Inconclusive (too few items): both models answered {fewest}."
     return f"{_opening(verdict, primary, plan)} {_evidence(primary, plan)}"
 
 

@@ -41,6 +41,7 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 11,
+    "text.parse_math": False,  # a name of a user's own with two $ is no formula
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": GRID,

@@ -56,7 +56,12 @@ FOREST_ROWS = (
 def forest(stats: Data) -> Picture | None:
     """Paired differences with intervals around zero and the margin."""
     rows = [
-        (arm, f"{words.ARM_NAMES[arm]}, {name} (n = {words.count(block.get('n'))})", block)
+        (
+            arm,
+            f"{words.ARM_NAMES[arm]}, {_named(stats, key, name)} "
+            f"(n = {words.count(block.get('n'))})",
+            block,
+        )
         for arm in tables.compared(stats)
         for key, name in FOREST_ROWS
         if _in_points(stats, key) and _has_interval(block := pick(stats, "comparisons", arm, key))
@@ -88,6 +93,12 @@ def forest(stats: Data) -> Picture | None:
     if band:
         title += "; the grey band is the margin of the plan"
     return finish(draw("forest", 0.9 + 0.32 * len(rows), paint), alt, "forest", title)
+
+
+def _named(stats: Data, key: str, name: str) -> str:
+    if key == "primary" and tables.endpoint(stats) == "keypoint_recall":
+        return "key points stated"
+    return name
 
 
 def _in_points(stats: Data, key: str) -> bool:

@@ -91,6 +91,8 @@ def power(stats: Data) -> list[str]:
 
 
 def _missed(metric: str, primary: Data) -> str:
+    if not primary.get("n"):
+        return "nothing could be compared."
     if primary.get("low") is not None and primary.get("low") == primary.get("high"):
         return "the differences have no spread, so what this run could have missed is not known."
     if "mde80" in primary and primary["mde80"] is None:

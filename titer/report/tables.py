@@ -131,8 +131,12 @@ def controls(stats: Data) -> Table:
                 rows.append([words.ARM_NAMES[arm], name, *cells, meaning])
     quantisation = pick(stats, "quantisation")
     if quantisation and pick(quantisation, "status") in ("ok", None):
-        cells = _paired_cells(endpoint(stats), quantisation)
-        rows.append(["4-bit against base", "All test facts", *cells, "the price of 4-bit alone"])
+        metric = endpoint(stats)
+        cells = _paired_cells(metric, quantisation)
+        if not words.is_share(metric):
+            cells[3] += f" {words.unit(metric)}"
+        name = "All test facts" if metric == "closed_acc" else words.METRIC_NAMES[metric]
+        rows.append(["4-bit against base", name, *cells, "the price of 4-bit alone"])
     return Table("Controls: intervals only, no tests", head, rows, frozenset({0, 1, 7}))
 
 
