@@ -178,6 +178,50 @@ def test_the_best_of_several_seeds_is_refused(
     )
 
 
+def test_trials_of_earlier_sweeps_are_added_up(project: Any, sweep: Path) -> None:
+    project.set("params.yaml", **{"  trials": "{qlora: 6, full: 2}  #"})
+    *_, note, command = project.titer("sweep", "best", str(sweep)).out.splitlines()
+    assert command.endswith(" -S score.trials.qlora=14")
+    assert note == (
+        "# score.trials.qlora: 6 in params.yaml + 8 of this sweep; leave that -S out where "
+        "params.yaml counts this sweep already"
+    )
+
+
+def jobs(folder: Path, *done: tuple[int, int, float | None]) -> Path:
+    """Jobs of two ranks under several seeds: rank, seed, objective; null for one that failed."""
+    for number, (rank, seed, objective) in enumerate(done):
+        overrides = ["sweep=seeds", f"qlora.lora_r={rank}", f"seed={seed}"]
+        row = {"stage": "train_qlora", "objective": objective, "overrides": overrides}
+        name = "error.json" if objective is None else "result.json"
+        (folder / str(number)).mkdir()
+        (folder / str(number) / name).write_text(json.dumps(row))
+    return folder
+
+
+def test_a_setting_is_ranked_by_its_mean_over_seeds(project: Any, tmp_path: Path) -> None:
+    # rank 32 has the best single job, rank 8 the better mean of what finished
+    folder = jobs(
+        tmp_path, (16, 41, 2.0), (16, 42, 2.2), (32, 41, 1.5), (32, 42, 3.5), (8, 41, 1.6),
+        (8, 42, None),
+    )  # fmt: skip
+    assert project.titer("sweep", "best", str(folder)).out.splitlines() == [
+        "# 2.100000  sweep=seeds qlora.lora_r=16",
+        "# 2.500000  sweep=seeds qlora.lora_r=32",
+        "# means over 2 seeds; seed= is left out, since the best seed is luck, no setting",
+        "# not ranked, finished under fewer than 2 seeds: sweep=seeds qlora.lora_r=8",
+        "dvc exp run -S qlora.lora_r=16 -S score.trials.qlora=6",
+    ]
+
+
+def test_settings_that_met_one_seed_each_are_not_ranked(project: Any, tmp_path: Path) -> None:
+    folder = jobs(tmp_path, (16, 41, 2.0), (32, 42, 1.5))
+    done = project.titer("sweep", "best", str(folder))
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: the jobs differ by their seed too, and no setting has fin")
+    assert len(done.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("seeds", ["41,42", "41,041,42", "41,42,x", "41,42,-1", ""])
 def test_a_study_of_fewer_than_three_seeds_is_one_line(project: Any, seeds: str) -> None:
     done = project.titer("study", "seeds", "--seeds", seeds)

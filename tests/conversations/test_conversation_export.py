@@ -235,6 +235,15 @@ def test_exports_that_hold_a_conversation_are_found(store: Store, tmp_path: Path
     assert holding(tmp_path, "c") == []
 
 
+@pytest.mark.parametrize("name", ["clinic-chats.jsonl", "clinic-chats.json"])
+def test_an_export_of_another_name_is_found_too(store: Store, tmp_path: Path, name: str) -> None:
+    store.put([distinct("c1")])
+    training = tmp_path / "autoimmune" / "training"
+    run(store, training / name)
+    (training / "mine.jsonl").write_text('{"messages": [], "id": "c1"}\n')
+    assert [path.name for path in holding(tmp_path, "c1")] == [name]
+
+
 def test_own_rows_read_an_export_and_keep_a_person_in_one_split(
     store: Store, tmp_path: Path
 ) -> None:

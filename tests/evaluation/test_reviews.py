@@ -124,3 +124,10 @@ def test_an_unknown_key_point_is_refused_with_its_line(tmp_path: Path) -> None:
         stats(tmp_path, row(point="k9"))
     message = ":2: Q001 has no key point 'k9', it has k1, n1"
     assert str(error.value) == f"{tmp_path / 'reviews.csv'}{message}"
+
+
+def test_a_mistyped_question_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(FormatError) as error:
+        stats(tmp_path, row(), row(item="Q01", sha=SHA[:12]))
+    said = ":3: no question 'Q01' was asked, the answer of this hash is one to Q001, Q002 (did you"
+    assert str(error.value).startswith(f"{tmp_path / 'reviews.csv'}{said} mean Q00")

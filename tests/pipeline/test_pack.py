@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,53 @@ def test_a_listed_folder_that_leaves_the_tree_is_refused(
     done = tiny.run("titer", "report", "verify", str(hostile), check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("would leave the folder")
+
+
+def other_stats(content: dict[str, bytes], manifest: Any) -> None:
+    """A verdict that was turned, and the true one under another name for the check to find."""
+    content["results/other.json"] = content[STATS]
+    content[STATS] = content[STATS].replace(b'"cannot_tell"', b'"helped"')
+    manifest["writes"]["stats"] = "results/other.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (other_stats, "says writes.stats is 'results/other.json', the stage score declares "
+         "'results/stats.json'. Ask for the pack again"),
+        (lambda _, manifest: manifest["writes"].pop("html"),
+         "says writes.html is None, the stage score declares 'reports/report.html'"),
+        (lambda _, manifest: manifest["reads"].update(base_run="results/qlora/run.json"),
+         "says reads.base_run is 'results/qlora/run.json', the stage score declares"),
+        (lambda _, manifest: manifest.update(reads=[1]), "not a pack of `titer report pack`"),
+        (lambda content, _: content.update({"params.yaml/x": b"x"}),
+         "x.zip: 'params.yaml' is a file, and 'params.yaml/x' lies in it"),
+        (lambda content, _: content.update({"./params.yaml": b"x"}),
+         "x.zip: 'params.yaml' and './params.yaml' are one file"),
+        (lambda content, _: content.update({"a" * 250: b"x"}),
+         "'... has more than 500 bytes, or 200 between two slashes"),
+        (lambda content, _: content.update({"params.yaml": b"plan: [1"}),
+         "x.zip: params.yaml: not readable as YAML"),
+        (lambda content, _: content.pop("params.yaml"), "x.zip: params.yaml: cannot be read"),
+    ],
+    ids=["other stats", "fewer writes", "other reads", "a list", "clash", "two spellings",
+         "long name", "no YAML", "no settings"],
+)  # fmt: skip
+def test_a_pack_with_true_hashes_of_other_files_is_one_line(
+    tiny: Clone, pack: Path, tmp_path: Path, change: Callable[..., object], said: str
+) -> None:
+    def forge(content: dict[str, bytes]) -> None:
+        manifest = json.loads(content.pop("manifest.json"))
+        change(content, manifest)
+        manifest["sha256"] = {name: sha256_bytes(body) for name, body in content.items()}
+        content["manifest.json"] = json.dumps(manifest).encode()
+
+    path = rewritten(pack, tmp_path / "x.zip", forge)
+    done = tiny.run("titer", "report", "verify", str(path), check=False)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert line.startswith(f"error: {path}: ") and said in line
+    assert "writable" not in line
 
 
 def test_a_pack_of_other_rows_is_one_line(tiny: Clone, pack: Path, tmp_path: Path) -> None:

@@ -74,9 +74,12 @@ def did(action: str, number: Number) -> Activation:
         ([("activate", ONE), ("activate", TWO), ("activate", ONE)], [ONE, TWO, ONE]),
         ([("activate", ONE), ("activate", TWO), ("rollback", ONE), ("activate", THREE)],
          [ONE, THREE]),
-        ([("activate", ONE), ("activate", TWO), ("withdraw", TWO)], []),
+        ([("activate", ONE), ("activate", TWO), ("withdraw", TWO)], [ONE, TWO]),
+        ([("activate", ONE), ("activate", TWO), ("withdraw", TWO), ("rollback", ONE)], [ONE]),
+        ([("activate", ONE), ("withdraw", ONE), ("activate", TWO)], [ONE, TWO]),
     ],
-    ids=["none", "two", "back", "back by one", "again", "forward again", "withdrawn"],
+    ids=["none", "two", "back", "back by one", "again", "forward again", "withdrawn",
+         "back after it", "another after it"],
 )  # fmt: skip
 def test_what_would_serve_again_follows_from_the_history(
     events: list[tuple[str, Number]], served: list[Number]
@@ -105,6 +108,25 @@ def test_the_active_version_is_retired_by_force_alone_and_then_none_serves(regis
         activation.retire(registry, QLORA, ONE, reason="unsafe")
     activation.retire(registry, QLORA, ONE, reason="unsafe", force=True)
     assert tags.read(registry, QLORA).active is None
+    with pytest.raises(AdapterError, match="no other version served before"):
+        activation.rollback(registry, QLORA)
+
+
+@pytest.mark.parametrize("since", [ONE, TWO], ids=["the first", "the second"])
+def test_after_a_withdrawn_version_rollback_goes_to_the_one_before(
+    registry: Path, since: Number
+) -> None:
+    before = {ONE: TWO, TWO: ONE}[since]
+    for number in (before, since):
+        activation.activate(registry, QLORA, number, force=True, reason="try it")
+    activation.retire(registry, QLORA, since, reason="unsafe", force=True)
+    assert tags.read(registry, QLORA).active is None
+    left, now = activation.rollback(registry, QLORA)
+    assert (left.number, now.number) == (since, before)
+    history = tags.read(registry, QLORA)
+    assert (history.active, history.served) == (history.versions[before], [before])
+    with pytest.raises(AdapterError, match="no other version served before"):
+        activation.rollback(registry, QLORA)
 
 
 def test_rollback_passes_over_what_was_retired(registry: Path) -> None:

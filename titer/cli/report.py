@@ -3,6 +3,7 @@
 import argparse
 import string
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,7 @@ def pack(arguments: argparse.Namespace) -> None:
     from titer.report import pack as packs
 
     choices, _ = runner.load_params()
-    reads, writes = (
-        {name: string.Template(path).substitute(choices) for name, path in places.items()}
-        for places in runner.declaration("score")
-    )
+    reads, writes = _places(choices)
     chosen = [f"conf/{group}/{name}.yaml" for group, name in choices.items()]
     doctor.check_outs(runner.ROOT, writes.values(), inputs=reads.values())
     out = arguments.out or runner.ROOT / "runs" / "pack.zip"
@@ -49,16 +47,30 @@ def pack(arguments: argparse.Namespace) -> None:
     print(f"{out}: {n_files} files, {out.stat().st_size / 2**20:.1f} MiB, no text of training rows")
 
 
+def _places(choices: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """What score reads and writes with these choices, name -> path."""
+    from titer import runner
+
+    reads, writes = (
+        {name: string.Template(path).substitute(choices) for name, path in places.items()}
+        for places in runner.declaration("score")
+    )
+    return reads, writes
+
+
 def verify(arguments: argparse.Namespace) -> None:
     """Print what came out the same, and what did not.
 
     Raises:
         DataError: a number differs.
-        FormatError: not a pack, a changed one, or one that lacks a file which it names.
+        FormatError: not a pack, a changed one, or one whose files are not those of score.
     """
     from titer import runner
     from titer.errors import DataError
     from titer.report import pack as packs
+
+    def declared(root: Path) -> tuple[dict[str, str], dict[str, str]]:
+        return _places(runner.read_yaml(root / "params.yaml"))
 
     def settings(root: Path) -> Any:
         values = runner.read_yaml(root / "params.yaml")
@@ -66,7 +78,7 @@ def verify(arguments: argparse.Namespace) -> None:
         return packs.asked_from(values, domain, root)
 
     with tempfile.TemporaryDirectory() as folder:
-        checked = packs.check(arguments.pack, Path(folder), settings=settings)
+        checked = packs.check(arguments.pack, Path(folder), declared=declared, settings=settings)
     for name in checked.equal:
         print(f"equal      {name}")
     for name, where in checked.different.items():

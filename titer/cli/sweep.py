@@ -2,8 +2,12 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from titer.report.sweeps import Trial
 
 PLOT = "sweep.svg"
 """Written by `show` into the folder of the sweep."""
@@ -55,29 +59,56 @@ def show(arguments: argparse.Namespace) -> None:
 def best(arguments: argparse.Namespace) -> None:
     """Print ranking and command; the command also records how many trials were tried.
 
+    Where the jobs ran under several seeds too, settings are ranked by their mean over them.
+
     Raises:
-        DataError: no job of the sweep has finished, or the jobs differ by their seed alone.
+        DataError: no job of the sweep has finished, the jobs differ by their seed alone, or no
+            setting has finished under two of several seeds.
     """
     from titer import runner
     from titer.errors import DataError
     from titer.report import sweeps
 
     trials = sweeps.read(arguments.folder)
-    order = sweeps.ranked(trials, maximise=arguments.maximise)
-    if not order:
+    if not sweeps.ranked(trials):
         raise DataError(f"{arguments.folder}: no finished job (no */{runner.RESULT})")
     if sweeps.is_replicated(trials):
         raise DataError(
             f"{arguments.folder}: the jobs differ by their seed alone, and the best seed is luck, "
             "not a setting. See: titer sweep show, titer study seeds"
         )
-    for trial in order[:5]:
-        print(f"# {trial.objective:.6f}  {' '.join(trial.overrides)}")
+    settings, notes = trials, []
+    if sweeps.has_seeds(trials):
+        settings, n_seeds = sweeps.over_seeds(trials)
+        notes = _notes_on_seeds(settings, n_seeds)
+    order = sweeps.ranked(settings, maximise=arguments.maximise)
     winner = order[0]
-    choices, _ = runner.load_params()
+    choices, configuration = runner.chosen()
     choices |= {key: value for key, value in winner.settings.items() if key in choices}
     overrides = [o for o in winner.overrides if not o.startswith(("sweep=", "hydra"))]
     spelled = [shlex.quote(runner.dvc_override(o, choices)) for o in overrides]
     if winner.stage in ARMS:
-        spelled.append(f"score.trials.{ARMS[winner.stage]}={len(trials)}")
+        arm = ARMS[winner.stage]
+        before = getattr(configuration.score.trials, arm)
+        spelled.append(f"score.trials.{arm}={before + len(trials)}")
+        if before:
+            notes.append(
+                f"score.trials.{arm}: {before} in params.yaml + {len(trials)} of this sweep; "
+                "leave that -S out where params.yaml counts this sweep already"
+            )
+    for trial in order[:5]:
+        print(f"# {trial.objective:.6f}  {' '.join(trial.overrides)}")
+    for note in notes:
+        print(f"# {note}")
     print("dvc exp run " + " ".join(f"-S {override}" for override in spelled))
+
+
+def _notes_on_seeds(settings: "Sequence[Trial]", n_seeds: int) -> list[str]:
+    """How several seeds were taken together, and which settings could not be."""
+    left_out = [
+        " ".join(one.overrides) or f"job {one.number}" for one in settings if one.objective is None
+    ]
+    return [
+        f"means over {n_seeds} seeds; seed= is left out, since the best seed is luck, no setting",
+        *(f"not ranked, finished under fewer than {n_seeds} seeds: {one}" for one in left_out),
+    ]

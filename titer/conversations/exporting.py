@@ -55,10 +55,18 @@ class Outcome:
 
 
 def holding(folder: Path, conversation_id: str) -> list[Path]:
-    """The exports of a tree that still hold a conversation, sorted."""
+    """The exports of a tree that still hold a conversation, sorted.
+
+    Whatever their name: `--output` chooses it, and training reads every file of its folder.
+    """
     mark = f'"conversation_id": "{conversation_id}"'
-    paths = [path for path in sorted(folder.rglob("conversations*.json*")) if path.is_file()]
-    return [path for path in paths if mark in path.read_text(encoding="utf-8", errors="replace")]
+    paths = [path for path in sorted(folder.rglob("*.json*")) if path.is_file()]
+    return [path for path in paths if _says(path, mark)]
+
+
+def _says(path: Path, mark: str) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as lines:  # rows of one's own may be many
+        return any(mark in line for line in lines)
 
 
 def metadata_path(output: Path) -> Path:

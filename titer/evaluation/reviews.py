@@ -110,7 +110,8 @@ def resolve(
         `kappa` of verdicts against the matcher, `stale` and `contradicted` ones as lists.
 
     Raises:
-        FormatError: a verdict names a point that its question does not have.
+        FormatError: a verdict names a point that its question does not have, or gives the hash of
+            an answer of this run together with the id of no question that was asked.
     """
     asked = {question.id: question for question in questions}
     texts = _texts(arms)
@@ -118,6 +119,8 @@ def resolve(
     given: dict[tuple[str, str], dict[str, list[Review]]] = defaultdict(lambda: defaultdict(list))
     pairs: list[tuple[bool, bool]] = []
     for review in reviews:
+        if review.item_id not in asked:
+            _check_mistyped(review, asked, texts)
         text = _match(review, texts.get(review.item_id, {})) if review.item_id in asked else None
         if text is None:
             stale.append(review)
@@ -155,6 +158,22 @@ def _texts(arms: Mapping[str, Arm]) -> dict[str, dict[str, str]]:
 
 def _match(review: Review, texts: Mapping[str, str]) -> str | None:
     return next((text for sha, text in texts.items() if sha.startswith(review.digits)), None)
+
+
+def _check_mistyped(
+    review: Review, asked: Iterable[str], texts: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Refuse an id that no question has, where the hash says that an answer of this run is meant.
+
+    Without such an answer the verdict is stale: `eval.questions` may ask others than those that
+    were reviewed, and the verdicts on these stay in the file.
+    """
+    meant = [name for name in asked if _match(review, texts.get(name, {})) is not None]
+    if meant:
+        raise FormatError(
+            f"{review.where}: no question {review.item_id!r} was asked, the answer of this hash "
+            f"is one to {', '.join(meant[:3])}{did_you_mean(review.item_id, meant)}"
+        )
 
 
 def _matcher(question: Question, text: str, review: Review) -> bool:

@@ -52,13 +52,13 @@ def activate(
 
 
 def rollback(root: Path, name: Name, *, reason: str = "") -> tuple[Version, Version]:
-    """Let the version serve that served before the active one.
+    """Let the version serve that served before the active one, or before one withdrawn last.
 
     Each further call goes one more back; a version that was retired since is passed over, one that
     served by force before needs no second force and is marked again.
 
     Returns:
-        The version that served, and the one that serves now.
+        The version that served last, and the one that serves now.
     Raises:
         AdapterError: nothing served before.
     """

@@ -67,22 +67,25 @@ class History:
 
     @property
     def served(self) -> list[Number]:
-        """What served and would again if each later one were rolled back; the active one last."""
+        """What served and would again if each later one were rolled back, the oldest first.
+
+        The last one is active, or was withdrawn and none took its place.
+        """
         stack: list[Number] = []
         for event in self.activations:
             if event.action == ACTIVATE:
                 stack.append(event.number)
-            elif event.action == WITHDRAW:
-                stack.clear()
-            else:
+            elif event.action == ROLLBACK:
                 while stack and stack[-1] != event.number:
                     stack.pop()
         return stack
 
     @property
     def active(self) -> Version | None:
-        """The version that serves."""
-        return self.versions[self.served[-1]] if self.served else None
+        """The version that serves; null before the first and since the last was withdrawn."""
+        if not self.activations or self.activations[-1].action == WITHDRAW:
+            return None
+        return self.versions[self.served[-1]]
 
     def get(self, number: Number) -> Version:
         """The version of a number.

@@ -5,8 +5,10 @@ scoring needs of the rows stands in corpus.json as counts. A pack is data: nothi
 nothing of it is written outside a temporary folder.
 """
 
+import errno
 import io
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +19,7 @@ from typing import Any
 
 from titer import files
 from titer.config import EvalSettings, PlanSettings
-from titer.errors import DataError, FormatError
+from titer.errors import DataError, FormatError, TiterError
 from titer.evaluation import benchmark
 from titer.evaluation.seen import Corpus, corpus
 from titer.records import Example
@@ -40,6 +42,8 @@ EXTRA = (
 
 LARGEST_FILE = 256 * 2**20
 """Bytes of one unpacked file that a check reads."""
+LONGEST_NAME, LONGEST_PART = 500, 200
+"""Bytes of a member's name and of each part of it: every system can unpack them."""
 
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 """Of every member: equal results give equal packs."""
@@ -112,30 +116,58 @@ def _without_text(row: Example) -> dict[str, Any]:
     return row.to_json() | {"messages": [], "title": ""}
 
 
-def check(pack: Path, folder: Path, *, settings: Callable[[Path], outputs.Asked]) -> Checked:
+def check(
+    pack: Path,
+    folder: Path,
+    *,
+    declared: Callable[[Path], tuple[Places, Places]],
+    settings: Callable[[Path], outputs.Asked],
+) -> Checked:
     """Compute every number of a pack again, without a model, and compare.
 
     Args:
         pack: the zip.
         folder: an empty folder that it is unpacked into.
+        declared: from the unpacked tree to what score reads and writes with its choices. The
+            pack's own list is not believed: it could name another file than the one that is read.
         settings: from the unpacked tree to the settings that it was made with.
 
     Raises:
-        FormatError: not a pack, a file that was changed or is lacking, or a name that leaves the
-            folder.
+        FormatError: not a pack, a file that was changed or is lacking, a name that leaves the
+            folder or cannot be unpacked, or a place that score does not declare.
     """
     manifest = _unpack(pack, folder)
-    again = "Ask for the pack again, or make it: titer report pack"
     try:
-        with files.as_written(pack, again):
+        with files.as_written(pack, _AGAIN):
+            reads, writes = declared(folder)
+            _check_places(pack, manifest, {"reads": reads, "writes": writes})
+            for path in reads.values():  # an empty folder is in no zip
+                if not PurePosixPath(path).suffix:
+                    (folder / path).mkdir(parents=True, exist_ok=True)
             return _compared(manifest, folder, settings)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        lacking = Path(str(error.filename))
-        if not lacking.is_relative_to(folder):  # not the pack's fault
+    except OSError as error:
+        place = Path(str(error.filename))
+        if not place.is_relative_to(folder) or error.errno not in _NOT_THERE:  # not its fault
             raise
+        kind = "folder" if isinstance(error, FileExistsError | NotADirectoryError) else "file"
         raise FormatError(
-            f"{pack}: it names {lacking.relative_to(folder)}, which is no file in it. {again}"
+            f"{pack}: it names {place.relative_to(folder)}, which is no {kind} in it. {_AGAIN}"
         ) from None
+    except TiterError as error:
+        # where it was unpacked is gone when the line is read
+        said = str(error).removeprefix(f"{pack}: ").replace(f"{folder}/", "")
+        raise FormatError(f"{pack}: {said}") from error
+
+
+def _check_places(pack: Path, manifest: Mapping[str, Any], declared: Mapping[str, Places]) -> None:
+    for kind, places in declared.items():
+        said = manifest[kind]
+        name = next((n for n in sorted({*places, *said}) if places.get(n) != said.get(n)), None)
+        if name is not None:
+            raise FormatError(
+                f"{pack}: its {MANIFEST} says {kind}.{name} is {said.get(name)!r}, the stage score "
+                f"declares {places.get(name)!r}. {_AGAIN}"
+            )
 
 
 def _compared(
@@ -160,9 +192,11 @@ def _compared(
     return Checked(len(manifest["sha256"]), sorted(equal), different)
 
 
+_AGAIN = "Ask for the pack again, or make it: titer report pack"
+_NOT_THERE = (errno.ENOENT, errno.EISDIR, errno.EEXIST, errno.ENOTDIR)
 _NO_PACK = (
-    OSError, LookupError, ValueError, TypeError, RecursionError, EOFError, NotImplementedError,
-    RuntimeError, zipfile.BadZipFile, zlib.error,
+    OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError, EOFError,
+    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What zipfile and json raise for a damaged, encrypted or foreign file."""
 
@@ -173,6 +207,7 @@ def _unpack(pack: Path, folder: Path) -> dict[str, Any]:
             members = {one.filename: one for one in archive.infolist()}
             for name, member in members.items():
                 _check_member(pack, name, member.file_size)
+            _check_clash(pack, members)
             content = {name: archive.read(name) for name in members}
             manifest = json.loads(content.pop(MANIFEST))
             hashes = dict(manifest["sha256"])
@@ -192,9 +227,6 @@ def _unpack(pack: Path, folder: Path) -> dict[str, Any]:
     (folder / ROWS).parent.mkdir(parents=True, exist_ok=True)
     for name, body in content.items():
         files.write_bytes(folder / name, body)
-    for path in manifest["reads"].values():  # an empty folder is in no zip
-        if not PurePosixPath(path).suffix:
-            (folder / path).mkdir(parents=True, exist_ok=True)
     return dict(manifest)
 
 
@@ -202,8 +234,29 @@ def _check_member(pack: Path, name: str, size: int) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or name.endswith("/"):
         raise FormatError(f"{pack}: {name!r} would leave the folder")
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > LONGEST_PART or len(os.fsencode(name)) > LONGEST_NAME:
+        raise FormatError(
+            f"{pack}: the name {name[:40]!r}... has more than {LONGEST_NAME} bytes, or "
+            f"{LONGEST_PART} between two slashes. {_AGAIN}"
+        )
     if size > LARGEST_FILE:
         raise FormatError(f"{pack}: {name} has {size} bytes, at most {LARGEST_FILE} are read")
+
+
+def _check_clash(pack: Path, names: Iterable[str]) -> None:
+    """Refuse a name that is a folder of another one, and two spellings of one name."""
+    known: dict[PurePosixPath, str] = {}
+    for name in (ROWS, *names):
+        path = PurePosixPath(name)
+        if known.setdefault(path, name) != name:
+            raise FormatError(f"{pack}: {known[path]!r} and {name!r} are one file. {_AGAIN}")
+    for path, name in known.items():
+        for above in path.parents:
+            if above in known:
+                raise FormatError(
+                    f"{pack}: {known[above]!r} is a file, and {name!r} lies in it. {_AGAIN}"
+                )
 
 
 def _first_difference(stored: str, computed: str) -> str:

@@ -7,7 +7,7 @@ import math
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HYDRA = ".hydra/overrides.yaml"
 """Written by Hydra when a job begins."""
+SEED = "seed"
+"""The setting that is luck, not a choice."""
 BAR = 30
 """Characters of the longest bar."""
 
@@ -103,6 +105,53 @@ def ranked(trials: Sequence[Trial], *, maximise: bool = False) -> list[Trial]:
     return sorted(done, key=lambda trial: (sign * (trial.objective or 0.0), trial.number))
 
 
+def has_seeds(trials: Sequence[Trial]) -> bool:
+    """Whether the trials ran under several seeds."""
+    return len({trial.settings[SEED] for trial in trials if SEED in trial.settings}) > 1
+
+
+def over_seeds(trials: Sequence[Trial]) -> tuple[list[Trial], int]:
+    """One trial per setting, its objective the mean over seeds, and over how many of them.
+
+    Each stands for the first of its jobs that finished, without the seed. One that finished under
+    fewer seeds than another has no objective, since its mean leaves more to luck.
+
+    Raises:
+        DataError: no setting has finished under two seeds.
+    """
+    groups: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(_without_seed(trial.overrides), []).append(trial)
+    reached = {
+        key: {t.settings.get(SEED): t.objective for t in group if t.objective is not None}
+        for key, group in groups.items()
+    }
+    n_seeds = max(map(len, reached.values()), default=0)
+    if n_seeds < 2:
+        raise DataError(
+            "the jobs differ by their seed too, and no setting has finished under two seeds: the "
+            "best may be luck. Give every setting the same seeds: --multirun seed=41,42,43 ..."
+        )
+    means = {
+        key: statistics.fmean(by_seed.values()) if len(by_seed) == n_seeds else None
+        for key, by_seed in reached.items()
+    }
+    return [
+        replace(
+            _finished_first(group), overrides=key, settings=_settings(key), objective=means[key]
+        )
+        for key, group in groups.items()
+    ], n_seeds
+
+
+def _finished_first(group: Sequence[Trial]) -> Trial:
+    return next((trial for trial in group if trial.objective is not None), group[0])
+
+
+def _without_seed(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one for one in overrides if one.lstrip("+").partition("=")[0] != SEED)
+
+
 def varied(trials: Sequence[Trial]) -> list[str]:
     """Settings that differ between trials, in the order of the command; all where none differs."""
     keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
@@ -158,7 +207,7 @@ def counted(trials: Sequence[Trial]) -> str:
 
 def is_replicated(trials: Sequence[Trial]) -> bool:
     """Whether the trials differ by their seed alone, so that none of them is a better setting."""
-    return len(trials) > 1 and varied(trials) == ["seed"]
+    return len(trials) > 1 and varied(trials) == [SEED]
 
 
 def picture(trials: Sequence[Trial]) -> str:
