@@ -18,7 +18,7 @@ def run(gain: float, *, seed: int, n: int = 200, verdict: str = "helped") -> dic
         base = number % 4 == 0
         right = base or draws.random() < gain
         items.append(
-            {"id": f"F{number:03d}", "arms": {"base_4bit": {"correct": base},
+            {"id": f"F{number:03d}", "choices": ["a", "b"], "arms": {"base_4bit": {"correct": base},
                                               "qlora": {"correct": right}}}
         )  # fmt: skip
     after = sum(item["arms"]["qlora"]["correct"] for item in items) / n
@@ -95,6 +95,14 @@ def test_a_placebo_that_gains_nothing_passes() -> None:
     assert arm["passes"]
     assert arm["difference"]["low"] > 0
     assert arm["difference"]["p"] < 0.001
+
+
+def test_an_item_with_other_choices_is_another_question() -> None:
+    real, fake = run(0.5, seed=1), run(0.0, seed=2, verdict="equivalent")
+    for item in fake["items"][:30]:
+        item["choices"] = ["a", "c"]
+    difference = studies.placebo(real, fake)["arms"]["qlora"]["difference"]
+    assert difference["n"] == 170
 
 
 def test_a_placebo_that_helps_fails() -> None:

@@ -32,7 +32,7 @@ def test_exchanged_answers_do_not_help(whole: Clone, placebo: Any) -> None:
     for arm, block in found.items():
         assert block["passes"], arm
         assert block["placebo"]["verdict"] != "helped"
-        assert block["difference"]["n"] == block["real"]["n"] == block["placebo"]["n"] > 50
+        assert min(block["real"]["n"], block["placebo"]["n"]) >= block["difference"]["n"] > 50
 
 
 @pytest.mark.slow
@@ -47,7 +47,10 @@ def test_the_real_run_of_a_study_is_the_pipelines_own(whole: Clone, placebo: Any
         )
     )
     assert real == own
-    assert fake["arms"]["base"] == own["arms"]["base"]
+    asked = [{(i["id"], *i["choices"]): i["arms"]["base"] for i in s["items"]} for s in (own, fake)]
+    shared = asked[0].keys() & asked[1].keys()
+    assert len(shared) > 50
+    assert all(asked[0][key] == asked[1][key] for key in shared)
     for arm in ("qlora", "full"):
         assert fake["arms"][arm]["metrics"]["gold_prob"] != own["arms"][arm]["metrics"]["gold_prob"]
 

@@ -76,7 +76,8 @@ def test_an_override_is_shown_as_a_clinicians(stats, context):
         ),
         (
             {"n": 0, "stale": [{"item_id": "Q001", "key_point": "k1", "reviewer": "A"}]},
-            [opinions.NO_REVIEW, "Stale reviews, whose answers have changed: Q001 k1 (A)."],
+            [opinions.NO_REVIEW,
+             "Stale reviews, of answers that changed or questions not asked: Q001 k1 (A)."],
         ),
     ],
     ids=["none", "some", "stale"],

@@ -150,8 +150,8 @@ def placebo(real: Stats, exchanged: Stats) -> dict[str, Any]:
         exchanged: stats.json of the same run with the answers exchanged within each recipe.
     Returns:
         `{study, arms}`; per fine-tune both gains over the base, the real fine-tune minus the
-        placebo on the same questions with interval and exact test, and whether the placebo
-        passes: it must not be judged to have helped.
+        placebo on the same questions and choices with interval and exact test, and whether the
+        placebo passes: it must not be judged to have helped.
     Raises:
         DataError: no fine-tune ran in both.
     """
@@ -172,7 +172,11 @@ def _placebo_arm(arm: str, real: Stats, exchanged: Stats) -> dict[str, Any] | No
 
 
 def _against(arm: str, real: Stats, exchanged: Stats) -> dict[str, Any] | None:
-    """The real fine-tune minus the placebo on the closed items that both answered."""
+    """The real fine-tune minus the placebo on the closed items that both answered.
+
+    Exchanged answers state other facts, so that an item may get choices of another class: it is
+    then another question.
+    """
     one, other = (_right(arm, stats) for stats in (real, exchanged))
     shared = sorted(one.keys() & other.keys())
     if not shared:
@@ -183,9 +187,10 @@ def _against(arm: str, real: Stats, exchanged: Stats) -> dict[str, Any] | None:
     return {"n": len(shared), "p": exact_mcnemar(counts[1], counts[2]), **asdict(ends)}
 
 
-def _right(arm: str, stats: Stats) -> dict[str, bool]:
+def _right(arm: str, stats: Stats) -> dict[tuple[str, ...], bool]:
+    """Whether each closed item was answered, by its id and choices."""
     return {
-        item["id"]: bool(item["arms"][arm]["correct"])
+        (item["id"], *item["choices"]): bool(item["arms"][arm]["correct"])
         for item in stats["items"]
         if arm in item["arms"]
     }

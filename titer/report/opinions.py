@@ -21,7 +21,9 @@ def reviews(stats: Data) -> list[str]:
     block = pick(stats, "reviews") or {}
     lines = [_reviewed(block)]
     if stale := block.get("stale"):
-        lines.append(f"Stale reviews, whose answers have changed: {_list(stale)}.")
+        lines.append(
+            f"Stale reviews, of answers that changed or questions not asked: {_list(stale)}."
+        )
     if split := block.get("contradicted"):
         lines.append(f"Reviews that contradict each other, not applied: {_list(split)}.")
     return lines
