@@ -40,6 +40,7 @@ from titer import files, main_memory, signals
 from titer.config import Config
 from titer.errors import (
     ConfigError,
+    GateFailed,
     OutOfMemory,
     TiterError,
     TooLittleDisk,
@@ -628,10 +629,13 @@ def whole_or_none(writes: SimpleNamespace) -> Iterator[None]:
     """Take away what a stage wrote before it failed, where DVC had removed the outs before it.
 
     Otherwise answers of this run could stand beside no record of it. A job of a sweep has a folder
-    of its own, in which the next attempt goes on.
+    of its own, in which the next attempt goes on. A failed gate comes after everything was written,
+    and the report that explains it stays.
     """
     try:
         yield
+    except GateFailed:
+        raise
     except BaseException:
         if by_dvc():
             _remove(vars(writes).values())
