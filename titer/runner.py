@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import gc
 import importlib
 import json
 import logging
@@ -24,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
@@ -113,13 +115,18 @@ def groups() -> dict[str, list[str]]:
     }
 
 
+def shown(path: Path) -> Path:
+    """A path as messages name it: below the project where it lies there, else whole."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file as plain values, `${}` kept as text.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or is no mapping.
     """
-    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    name = shown(path)
     try:
         _check_aliases(path.read_bytes())
         node = OmegaConf.load(path)
@@ -515,7 +522,8 @@ def _main(job: Callable[[DictConfig], float | None], name: str) -> None:
 
 def primary(choices: Mapping[str, str], values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Hydra's primary configuration: schema, chosen files, values, then its own folders."""
-    base, now = f"{ROOT}/runs/{name}/", "${now:%Y-%m-%d_%H-%M-%S}"
+    # to the microsecond: two runs begun in one second must not share a folder
+    base, now = f"{ROOT}/runs/{name}/", datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
     own: dict[str, Any] = {
         "job": {"name": name, "chdir": False},
         "run": {"dir": base + now},
@@ -552,25 +560,45 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         signals.stop_in_one_line()
     if by_dvc():
         signals.follow_parent(signal.SIGTERM)
+    is_ours = False
     try:
-        config = typed(raw)
-        check_memory(declared.least_memory_bytes, declared.least_address_bytes)
-        if not by_dvc():
-            check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
-        return _run(function, declared, config, hydra_config)
-    except TiterError as error:
-        if hydra_config.mode == RunMode.MULTIRUN:
-            _record(hydra_config, ERROR, {"error": str(error)})
-            raise  # a sweeper counts a failed trial and goes on
-        raise _exit(error) from None
+        with contextlib.ExitStack() as held:
+            if not by_dvc():
+                held.enter_context(sole_writer(Path(hydra_config.runtime.output_dir)))
+                is_ours = True
+            return _checked(function, declared, raw, hydra_config)
     except Exception as error:  # safetensors' own derives from no narrower one
-        if files.is_full(error):
-            again = f"{declared.name}: {files.NO_ROOM} and run the same command again"
-            raise _exit(TooLittleDisk(again)) from None
-        cause = without_memory(error)
-        if cause is None:
+        told = in_one_line(error, declared.name)
+        if told is None:
             raise
-        raise _exit(OutOfMemory(f"{declared.name}: {cause}")) from None
+    # past the block: an error that remembers its frames would hold their model's memory
+    told.__cause__ = told.__context__ = told.__traceback__ = None
+    if hydra_config.mode == RunMode.MULTIRUN and is_ours:
+        with contextlib.suppress(TiterError):  # a full disk may not take this either
+            _record(hydra_config, ERROR, {"error": str(told)})
+        gc.collect()  # a model and its hooks hold one another, on the GPU that the next trial needs
+        if not files.is_full(told) and not isinstance(told, TooLittleDisk):
+            raise told  # a sweeper counts a failed trial and goes on
+    raise _exit(told)
+
+
+def _checked(function: Callable[[Any, Places], float | None], declared: Any, raw: DictConfig,
+             hydra_config: Any) -> float | None:  # fmt: skip
+    config = typed(raw)
+    check_memory(declared.least_memory_bytes, declared.least_address_bytes)
+    if not by_dvc():
+        check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
+    return _run(function, declared, config, hydra_config)
+
+
+def in_one_line(error: Exception, name: str) -> TiterError | None:
+    """An error of a stage as one of ours: itself, too little disk or memory; null where a bug."""
+    if isinstance(error, TiterError):
+        return error
+    if files.is_full(error):
+        return TooLittleDisk(f"{name}: {files.NO_ROOM} and run the same command again")
+    cause = without_memory(error)
+    return None if cause is None else OutOfMemory(f"{name}: {cause}")
 
 
 def check_memory(least_bytes: int, least_address_bytes: int) -> None:
@@ -609,19 +637,28 @@ def _run(function: Callable[[Any, Places], float | None], declared: Any, config:
     folder = Path(hydra_config.runtime.output_dir)
     done = None if by_dvc() else earlier(folder, at)
     if done is not None:
-        logger.info("%s: finished before, not run again", folder.relative_to(ROOT))
+        _forget(at.checkpoints)  # of a run that was killed after its result was written
+        logger.info("%s: finished before, not run again", shown(folder))
         objective: float | None = done["objective"]
         return objective
-    with only_one(at.checkpoints), whole_or_none(at.writes):
-        value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
-    shutil.rmtree(at.checkpoints, ignore_errors=True)
-    if not by_dvc():
-        row = {"stage": declared.name, "run": at.checkpoints.name, "objective": value}
-        _record(hydra_config, RESULT, row)
-        (folder / ERROR).unlink(missing_ok=True)
-        logger.info("written to %s", folder.relative_to(ROOT))
+    with only_one(at.checkpoints):
+        with whole_or_none(at.writes):
+            value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
+        if not by_dvc():
+            # before the lock goes: without either, what is written looks like another run's
+            row = {"stage": declared.name, "run": at.checkpoints.name, "objective": value}
+            _record(hydra_config, RESULT, row)
+            (folder / ERROR).unlink(missing_ok=True)
+            logger.info("written to %s", shown(folder))
+        _forget(at.checkpoints)
     logger.info("%s done in %.0f s", declared.name, time.monotonic() - started)
     return value
+
+
+def _forget(checkpoints: Path) -> None:
+    """Remove what an unfinished run would go on from, and the mark that it began."""
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    _lock(checkpoints).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -676,8 +713,7 @@ def earlier(folder: Path, at: Places) -> dict[str, Any] | None:
     for target in vars(at.writes).values():
         if target.exists():
             raise ConfigError(
-                f"{target.relative_to(ROOT)}: a run with other settings or inputs wrote here; "
-                "start again"
+                f"{shown(target)}: a run with other settings or inputs wrote here; start again"
             )
     return None
 
@@ -715,17 +751,40 @@ def only_one(checkpoints: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process holds it.
     """
-    checkpoints.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(checkpoints).open("w") as file:
+    busy = (
+        f"another process runs {checkpoints.parent.name} with the same settings and inputs. Wait "
+        "until it ends, or end it"
+    )
+    with _holding(_lock(checkpoints), busy):
+        yield
+
+
+@contextlib.contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, whatever the settings.
+
+    Two commands with other settings given one folder would each write a part of what is found
+    there, with exit code 0.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+    lock = folder / ".lock"
+    with _holding(lock, f"another run writes into {shown(folder)}; start again in another folder"):
+        yield
+        lock.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _holding(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file; ConfigError with these words where another process does."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(
-                f"another process runs {checkpoints.parent.name} with the same settings and "
-                "inputs. Wait until it ends, or end it"
-            ) from None
+            raise ConfigError(busy) from None
         yield
-        _lock(checkpoints).unlink(missing_ok=True)
 
 
 def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
@@ -758,7 +817,7 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     where = {k: ROOT / _substitute(path, choices) for k, path in read.items()}
     for path in where.values():
         if not path.exists():
-            raise ConfigError(f"{path.relative_to(ROOT)}: absent, and {declared.name} reads it")
+            raise ConfigError(f"{shown(path)}: absent, and {declared.name} reads it")
     targets = {k: out / _substitute(path, choices) for k, path in declared.writes.items()}
     for target in targets.values():
         target.parent.mkdir(parents=True, exist_ok=True)
