@@ -177,3 +177,12 @@ def test_a_study_counts_a_trial_without_memory(project: Project) -> None:
     failed = project.left("runs/s", "error.json")
     assert "qlora.lora_r=32" in str(failed)
     assert {*failed, *project.left("runs/s", "result.json")} == {"0", "1", "2"}
+
+
+def test_a_file_chosen_on_the_command_line_is_looked_at_too(project: Project) -> None:
+    path = project.root / "conf/domain/biology.yaml"
+    path.write_text(path.read_text().replace("lexicon: [cell", "lexicon: [NO"))
+    assert project.run("pass", "domain=biology") == (
+        2,
+        "error: conf/domain/biology.yaml: domain.lexicon: False is no text; write it in quotes",
+    )

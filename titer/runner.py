@@ -14,6 +14,7 @@ import fcntl
 import functools
 import gc
 import importlib
+import io
 import json
 import logging
 import os
@@ -28,7 +29,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
 import hydra
 import yaml
@@ -37,6 +38,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 
 from titer import files, main_memory, signals
 from titer.config import Config
@@ -126,17 +129,39 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file cannot be read, is not YAML, or is no mapping.
     """
+    return _mapping(path, _by_omegaconf)
+
+
+def _by_omegaconf(content: bytes) -> Any:
+    _check_aliases(content)
+    return OmegaConf.to_container(OmegaConf.load(io.BytesIO(content)), resolve=False)
+
+
+class _DatesAsText(SafeConstructor):
+    """Keeps 2026-11-01 as it is written, as OmegaConf does."""
+
+
+_DatesAsText.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _by_dvc(content: bytes) -> Any:
+    """As DVC reads it, by YAML 1.2, in which NO and on are text."""
+    reader = YAML(typ="safe", pure=True)  # libyaml ends the process where nesting is too deep
+    reader.Constructor = _DatesAsText
+    return reader.load(content) or {}
+
+
+def _mapping(path: Path, parse: Callable[[bytes], Any]) -> dict[str, Any]:
+    """What a YAML file holds, or ConfigError."""
     name = shown(path)
     try:
-        _check_aliases(path.read_bytes())
-        node = OmegaConf.load(path)
+        value = parse(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
     except Exception as error:
-        # yaml and omegaconf raise a dozen classes for one cause: the text is not the YAML we need
+        # each parser raises a dozen classes for one cause: the text is not the YAML we need
         text = " ".join(str(error).split())
         raise ConfigError(f"{name}: not readable as YAML: {text[:300]}") from None
-    value = OmegaConf.to_container(node, resolve=False)
     if not isinstance(value, dict):
         raise ConfigError(f"{name}: holds a {type(value).__name__}, expected keys and values")
     return {str(key): item for key, item in value.items()}
@@ -268,6 +293,8 @@ def _merged(onto: Any, parts: Mapping[str, dict[str, Any]]) -> DictConfig:
     merged = onto
     for file, part in parts.items():
         _refuse_hidden(file, part)
+        for key, value in unquoted(part, Config):
+            raise ConfigError(f"{file}: {key}: {value} is no text; write it in quotes")
         try:
             merged = OmegaConf.merge(merged, part)
         except OmegaConfBaseException as error:
@@ -282,6 +309,31 @@ def _refuse_hidden(file: str, part: Mapping[str, Any]) -> None:
         raise ConfigError(f"{file}: no ${{...}} here; DVC could not see what it changes")
     if any(isinstance(v, dict) and "defaults" in v for v in part.values()):
         raise ConfigError(f"{file}: no defaults: here; DVC could not see what they change")
+
+
+def unquoted(value: Any, kind: Any, key: str = "") -> Iterator[tuple[str, object]]:
+    """Key and value where a file holds a number or a truth value and the schema a text.
+
+    YAML 1.1 reads an unquoted NO (nitric oxide) as false, from which OmegaConf makes the text
+    'False'; DVC, by YAML 1.2, goes on seeing 'NO'.
+
+    Args:
+        kind: the type in the schema.
+        key: of the value, for messages.
+    """
+    of = get_args(kind)
+    if is_dataclass(kind) and isinstance(value, dict):
+        kinds = get_type_hints(kind)
+        for name in kinds.keys() & value.keys():
+            yield from unquoted(value[name], kinds[name], f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and of:
+        for item in value:
+            yield from unquoted(item, of[0], key)
+    elif isinstance(value, dict) and of:
+        for name, item in value.items():
+            yield from unquoted(item, of[-1], f"{key}.{name}")
+    elif type(value) in (bool, int, float) and (kind is str or str in of) and type(value) not in of:
+        yield key, value
 
 
 def _merge_message(error: OmegaConfBaseException) -> str:
@@ -357,8 +409,8 @@ def narrow(config: Config, uses: Sequence[str]) -> SimpleNamespace:
 def dvc_stages(file: str) -> dict[str, Any]:
     """The stages of dvc.yaml or dvc.lock, {} where the file is absent."""
     path = ROOT / file
-    stages: dict[str, Any] = read_yaml(path).get("stages", {}) if path.exists() else {}
-    return stages
+    stages: dict[str, Any] | None = _mapping(path, _by_dvc).get("stages") if path.exists() else None
+    return stages or {}
 
 
 def out_paths(stage: Mapping[str, Any]) -> list[str]:
@@ -587,6 +639,7 @@ def _checked(function: Callable[[Any, Places], float | None], declared: Any, raw
     config = typed(raw)
     check_memory(declared.least_memory_bytes, declared.least_address_bytes)
     if not by_dvc():
+        of_choices({group: hydra_config.runtime.choices[group] for group in groups()})  # as written
         check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
     return _run(function, declared, config, hydra_config)
 
