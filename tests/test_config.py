@@ -143,6 +143,22 @@ def test_a_key_without_a_value_is_named(project: Path) -> None:
         runner.check_all()
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("hydra:\n", "hydra holds nothing"), ("hydra: {sweeper: }\n", "hydra.sweeper holds nothing"),
+     ("hydra:\n  sweeper:\n    params:\n", "hydra.sweeper.params holds nothing"),
+     ("hydra: {sweeper: {params: [seed]}}\n", "hydra.sweeper.params holds a list")],
+    ids=lambda value: str(value).split()[0],
+)  # fmt: skip
+def test_an_empty_part_of_a_sweep_is_named(project: Path, text: str, message: str) -> None:
+    (project / "conf/sweep/mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        runner.check_all()
+    assert str(caught.value) == (
+        f"conf/sweep/mine.yaml: {message}, expected keys and values. Fill it, or remove the line"
+    )
+
+
 def test_a_conf_file_that_cannot_be_read_is_named(project: Path) -> None:
     (project / "conf/domain/broken.yaml").write_bytes(b"\xff\xfe\x00title: x")
     with pytest.raises(ConfigError, match=r"^conf/domain/broken\.yaml: "):

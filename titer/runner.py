@@ -381,7 +381,17 @@ def check_all() -> str:
 
 def _check_sweep(path: Path, config: Config) -> None:
     """A sweep may only vary keys that exist."""
-    swept = read_yaml(path).get("hydra", {}).get("sweeper", {}).get("params", {})
+    swept: Any = read_yaml(path)
+    place: list[str] = []
+    for part in ("hydra", "sweeper", "params"):
+        place.append(part)
+        swept = swept.get(part, {})
+        if not isinstance(swept, dict):
+            what = "nothing" if swept is None else f"a {type(swept).__name__}"
+            raise ConfigError(
+                f"conf/sweep/{path.name}: {'.'.join(place)} holds {what}, expected keys and "
+                "values. Fill it, or remove the line"
+            )
     for key in swept:
         node: Any = config
         for part in str(key).split("."):
@@ -434,9 +444,12 @@ def _declared(name: str) -> Any:
     return getattr(importlib.import_module(f"stages.{name}"), name).declared
 
 
-def upstream(name: str) -> list[str]:
-    """Stages, nearest first, whose outs this stage reads, directly or through others."""
-    stages = dvc_stages("dvc.yaml")
+def upstream(name: str, stages: Mapping[str, Any]) -> list[str]:
+    """Stages, nearest first, whose outs this stage reads, directly or through others.
+
+    Args:
+        stages: of dvc.yaml.
+    """
     made_by = {out: stage for stage, body in stages.items() for out in out_paths(body)}
     found: list[str] = []
     todo = [name]
@@ -459,7 +472,7 @@ def check_inputs(now: Mapping[str, Any], name: str, choices: Mapping[str, str]) 
         ConfigError: an input was never made, or made with another setting.
     """
     lock = dvc_stages("dvc.lock")
-    for made_by in upstream(name):
+    for made_by in upstream(name, dvc_stages("dvc.yaml")):
         if made_by not in lock:
             raise ConfigError(
                 f"{name} reads outputs of {made_by}, which has not run yet: dvc repro {made_by}"
@@ -849,10 +862,15 @@ def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
 
 
 def present_marks() -> dict[str, str]:
-    """Stage -> name of its run inside DVC as things stand; without those that lack an input."""
+    """Stage -> name of its run inside DVC as things stand.
+
+    Without those that lack an input, and those of the user's own that no module of stages/ runs.
+    """
     choices, config = chosen()
     found: dict[str, str] = {}
     for name in dvc_stages("dvc.yaml"):
+        if not (ROOT / "stages" / f"{name}.py").is_file():
+            continue
         with contextlib.suppress(FileNotFoundError):  # what it reads was not made yet
             found[name] = mark_of(_declared(name), config, choices)
     return found
