@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from titer import files
-from titer.errors import DataError
+from titer.errors import GateFailed
 from titer.evaluation import benchmark, reviews
 from titer.runner import ROOT, Places, stage
 
@@ -71,7 +71,7 @@ def score(cfg: Any, at: Places) -> None:
     verdicts.log(stats)
     failed = score_tables.failed_gates(stats)
     if cfg.score.strict and failed:
-        raise DataError(f"score.strict: {len(failed)} gates failed: {'; '.join(failed)}")
+        raise GateFailed(f"score.strict: {len(failed)} gates failed: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -115,6 +115,14 @@ MISTAKES: list[Any] = [
      "papers.pmc.batch_size = 0: must be at least 1"),
     ("conf/sweep/qlora_lr.yaml", "qlora.lora_r:", "qlora.rank:",
      "conf/sweep/qlora_lr.yaml: sweeps the unknown key 'qlora.rank'"),
+    ("conf/domain/biology.yaml", "lexicon: [cell", "lexicon: [NO",
+     "conf/domain/biology.yaml: domain.lexicon: False is no text; write it in quotes"),
+    ("conf/domain/autoimmune.yaml", "tags: [biology", "tags: [2026",
+     "conf/domain/autoimmune.yaml: domain.tags: 2026 is no text; write it in quotes"),
+    ("conf/domain/autoimmune.yaml", "wording: {}", "wording: {disease: 1.5}",
+     "conf/domain/autoimmune.yaml: domain.wording.disease: 1.5 is no text; write it in quotes"),
+    ("params.yaml", "questions: null", "questions: on",
+     "params.yaml: eval.questions: True is no text; write it in quotes"),
 ]  # fmt: skip
 
 
@@ -133,6 +141,22 @@ def test_a_key_without_a_value_is_named(project: Path) -> None:
     (project / "params.yaml").write_text("\n".join(x for x in lines if "lora_alpha" not in x))
     with pytest.raises(ConfigError, match=r"^no value for qlora\.lora_alpha$"):
         runner.check_all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("hydra:\n", "hydra holds nothing"), ("hydra: {sweeper: }\n", "hydra.sweeper holds nothing"),
+     ("hydra:\n  sweeper:\n    params:\n", "hydra.sweeper.params holds nothing"),
+     ("hydra: {sweeper: {params: [seed]}}\n", "hydra.sweeper.params holds a list")],
+    ids=lambda value: str(value).split()[0],
+)  # fmt: skip
+def test_an_empty_part_of_a_sweep_is_named(project: Path, text: str, message: str) -> None:
+    (project / "conf/sweep/mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        runner.check_all()
+    assert str(caught.value) == (
+        f"conf/sweep/mine.yaml: {message}, expected keys and values. Fill it, or remove the line"
+    )
 
 
 def test_a_conf_file_that_cannot_be_read_is_named(project: Path) -> None:
@@ -163,6 +187,32 @@ def test_titer_check_is_one_line_and_exit_code_2(project: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: params.yaml: unknown key 'sead' (did you mean seed?)")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_lock_is_read_as_dvc_wrote_it(project: Path) -> None:
+    """DVC writes YAML 1.2, in which NO needs no quotes, and keeps a date that had none."""
+    edit(project / "conf/domain/autoimmune.yaml", "lexicon: [autoimmune, ", "lexicon: ['NO', ")
+    edit(project / "params.yaml", "papers: sample", "papers: live")
+    edit(project / "conf/papers/live.yaml", "snapshot: '2026-11-01'", "snapshot: 2026-11-01")
+    dvc = project / "dvc.yaml"
+    dvc.write_text("stages:\n  one: {cmd: x, outs: [a]}\n  train_qlora: {cmd: y, deps: [a]}\n")
+    choices, config = runner.chosen()
+    words = ", ".join(config.domain.lexicon)
+    (project / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n  one:\n    cmd: x\n    params:\n"
+        f"      conf/domain/autoimmune.yaml:\n        lexicon: [{words}]\n"
+        "      conf/papers/live.yaml:\n        snapshot: 2026-11-01\n"
+    )
+    assert words.startswith("NO, ")
+    runner.check_inputs(runner.plain(config), "train_qlora", choices)
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "stages: [", "- a", "\xff"])
+def test_a_damaged_lock_is_one_line(project: Path, text: str) -> None:
+    (project / "dvc.lock").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"^dvc\.lock: ") as caught:
+        runner.dvc_stages("dvc.lock")
+    assert "\n" not in str(caught.value)
 
 
 def test_every_yaml_file_is_plain_yaml() -> None:

@@ -2,7 +2,7 @@
 
 TiterError
 ├── ConfigError                       exit 2      a setting is wrong
-├── DataError                         exit 1      FormatError (path:line), LeakError
+├── DataError                         exit 1      FormatError (path:line), LeakError, GateFailed
 ├── SourceError                       exit 3      RateLimited, Unavailable: run it again
 ├── ModelError                        exit 4      LoadError, OutOfMemory, TooLittleDisk
 ├── AdapterError                      exit 1      NotFound, BaseMismatch
@@ -43,6 +43,10 @@ class FormatError(DataError):
 
 class LeakError(DataError):
     """Training data hold what the benchmark asks."""
+
+
+class GateFailed(DataError):
+    """score.strict found a failed gate; the report that shows which is written and stays."""
 
 
 class SourceError(TiterError):

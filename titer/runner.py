@@ -12,7 +12,9 @@ import contextlib
 import errno
 import fcntl
 import functools
+import gc
 import importlib
+import io
 import json
 import logging
 import os
@@ -24,9 +26,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
 import hydra
 import yaml
@@ -35,11 +38,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 
 from titer import files, main_memory, signals
 from titer.config import Config
 from titer.errors import (
     ConfigError,
+    GateFailed,
     OutOfMemory,
     TiterError,
     TooLittleDisk,
@@ -112,23 +118,50 @@ def groups() -> dict[str, list[str]]:
     }
 
 
+def shown(path: Path) -> Path:
+    """A path as messages name it: below the project where it lies there, else whole."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file as plain values, `${}` kept as text.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or is no mapping.
     """
-    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return _mapping(path, _by_omegaconf)
+
+
+def _by_omegaconf(content: bytes) -> Any:
+    _check_aliases(content)
+    return OmegaConf.to_container(OmegaConf.load(io.BytesIO(content)), resolve=False)
+
+
+class _DatesAsText(SafeConstructor):
+    """Keeps 2026-11-01 as it is written, as OmegaConf does."""
+
+
+_DatesAsText.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _by_dvc(content: bytes) -> Any:
+    """As DVC reads it, by YAML 1.2, in which NO and on are text."""
+    reader = YAML(typ="safe", pure=True)  # libyaml ends the process where nesting is too deep
+    reader.Constructor = _DatesAsText
+    return reader.load(content) or {}
+
+
+def _mapping(path: Path, parse: Callable[[bytes], Any]) -> dict[str, Any]:
+    """What a YAML file holds, or ConfigError."""
+    name = shown(path)
     try:
-        _check_aliases(path.read_bytes())
-        node = OmegaConf.load(path)
+        value = parse(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
     except Exception as error:
-        # yaml and omegaconf raise a dozen classes for one cause: the text is not the YAML we need
+        # each parser raises a dozen classes for one cause: the text is not the YAML we need
         text = " ".join(str(error).split())
         raise ConfigError(f"{name}: not readable as YAML: {text[:300]}") from None
-    value = OmegaConf.to_container(node, resolve=False)
     if not isinstance(value, dict):
         raise ConfigError(f"{name}: holds a {type(value).__name__}, expected keys and values")
     return {str(key): item for key, item in value.items()}
@@ -260,6 +293,8 @@ def _merged(onto: Any, parts: Mapping[str, dict[str, Any]]) -> DictConfig:
     merged = onto
     for file, part in parts.items():
         _refuse_hidden(file, part)
+        for key, value in unquoted(part, Config):
+            raise ConfigError(f"{file}: {key}: {value} is no text; write it in quotes")
         try:
             merged = OmegaConf.merge(merged, part)
         except OmegaConfBaseException as error:
@@ -274,6 +309,31 @@ def _refuse_hidden(file: str, part: Mapping[str, Any]) -> None:
         raise ConfigError(f"{file}: no ${{...}} here; DVC could not see what it changes")
     if any(isinstance(v, dict) and "defaults" in v for v in part.values()):
         raise ConfigError(f"{file}: no defaults: here; DVC could not see what they change")
+
+
+def unquoted(value: Any, kind: Any, key: str = "") -> Iterator[tuple[str, object]]:
+    """Key and value where a file holds a number or a truth value and the schema a text.
+
+    YAML 1.1 reads an unquoted NO (nitric oxide) as false, from which OmegaConf makes the text
+    'False'; DVC, by YAML 1.2, goes on seeing 'NO'.
+
+    Args:
+        kind: the type in the schema.
+        key: of the value, for messages.
+    """
+    of = get_args(kind)
+    if is_dataclass(kind) and isinstance(value, dict):
+        kinds = get_type_hints(kind)
+        for name in kinds.keys() & value.keys():
+            yield from unquoted(value[name], kinds[name], f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and of:
+        for item in value:
+            yield from unquoted(item, of[0], key)
+    elif isinstance(value, dict) and of:
+        for name, item in value.items():
+            yield from unquoted(item, of[-1], f"{key}.{name}")
+    elif type(value) in (bool, int, float) and (kind is str or str in of) and type(value) not in of:
+        yield key, value
 
 
 def _merge_message(error: OmegaConfBaseException) -> str:
@@ -321,7 +381,17 @@ def check_all() -> str:
 
 def _check_sweep(path: Path, config: Config) -> None:
     """A sweep may only vary keys that exist."""
-    swept = read_yaml(path).get("hydra", {}).get("sweeper", {}).get("params", {})
+    swept: Any = read_yaml(path)
+    place: list[str] = []
+    for part in ("hydra", "sweeper", "params"):
+        place.append(part)
+        swept = swept.get(part, {})
+        if not isinstance(swept, dict):
+            what = "nothing" if swept is None else f"a {type(swept).__name__}"
+            raise ConfigError(
+                f"conf/sweep/{path.name}: {'.'.join(place)} holds {what}, expected keys and "
+                "values. Fill it, or remove the line"
+            )
     for key in swept:
         node: Any = config
         for part in str(key).split("."):
@@ -349,8 +419,8 @@ def narrow(config: Config, uses: Sequence[str]) -> SimpleNamespace:
 def dvc_stages(file: str) -> dict[str, Any]:
     """The stages of dvc.yaml or dvc.lock, {} where the file is absent."""
     path = ROOT / file
-    stages: dict[str, Any] = read_yaml(path).get("stages", {}) if path.exists() else {}
-    return stages
+    stages: dict[str, Any] | None = _mapping(path, _by_dvc).get("stages") if path.exists() else None
+    return stages or {}
 
 
 def out_paths(stage: Mapping[str, Any]) -> list[str]:
@@ -374,9 +444,12 @@ def _declared(name: str) -> Any:
     return getattr(importlib.import_module(f"stages.{name}"), name).declared
 
 
-def upstream(name: str) -> list[str]:
-    """Stages, nearest first, whose outs this stage reads, directly or through others."""
-    stages = dvc_stages("dvc.yaml")
+def upstream(name: str, stages: Mapping[str, Any]) -> list[str]:
+    """Stages, nearest first, whose outs this stage reads, directly or through others.
+
+    Args:
+        stages: of dvc.yaml.
+    """
     made_by = {out: stage for stage, body in stages.items() for out in out_paths(body)}
     found: list[str] = []
     todo = [name]
@@ -399,7 +472,7 @@ def check_inputs(now: Mapping[str, Any], name: str, choices: Mapping[str, str]) 
         ConfigError: an input was never made, or made with another setting.
     """
     lock = dvc_stages("dvc.lock")
-    for made_by in upstream(name):
+    for made_by in upstream(name, dvc_stages("dvc.yaml")):
         if made_by not in lock:
             raise ConfigError(
                 f"{name} reads outputs of {made_by}, which has not run yet: dvc repro {made_by}"
@@ -514,7 +587,8 @@ def _main(job: Callable[[DictConfig], float | None], name: str) -> None:
 
 def primary(choices: Mapping[str, str], values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Hydra's primary configuration: schema, chosen files, values, then its own folders."""
-    base, now = f"{ROOT}/runs/{name}/", "${now:%Y-%m-%d_%H-%M-%S}"
+    # to the microsecond: two runs begun in one second must not share a folder
+    base, now = f"{ROOT}/runs/{name}/", datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
     own: dict[str, Any] = {
         "job": {"name": name, "chdir": False},
         "run": {"dir": base + now},
@@ -551,25 +625,46 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
         signals.stop_in_one_line()
     if by_dvc():
         signals.follow_parent(signal.SIGTERM)
+    is_ours = False
     try:
-        config = typed(raw)
-        check_memory(declared.least_memory_bytes, declared.least_address_bytes)
-        if not by_dvc():
-            check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
-        return _run(function, declared, config, hydra_config)
-    except TiterError as error:
-        if hydra_config.mode == RunMode.MULTIRUN:
-            _record(hydra_config, ERROR, {"error": str(error)})
-            raise  # a sweeper counts a failed trial and goes on
-        raise _exit(error) from None
+        with contextlib.ExitStack() as held:
+            if not by_dvc():
+                held.enter_context(sole_writer(Path(hydra_config.runtime.output_dir)))
+                is_ours = True
+            return _checked(function, declared, raw, hydra_config)
     except Exception as error:  # safetensors' own derives from no narrower one
-        if files.is_full(error):
-            again = f"{declared.name}: {files.NO_ROOM} and run the same command again"
-            raise _exit(TooLittleDisk(again)) from None
-        cause = without_memory(error)
-        if cause is None:
+        told = in_one_line(error, declared.name)
+        if told is None:
             raise
-        raise _exit(OutOfMemory(f"{declared.name}: {cause}")) from None
+    # past the block: an error that remembers its frames would hold their model's memory
+    told.__cause__ = told.__context__ = told.__traceback__ = None
+    if hydra_config.mode == RunMode.MULTIRUN and is_ours:
+        with contextlib.suppress(TiterError):  # a full disk may not take this either
+            _record(hydra_config, ERROR, {"error": str(told)})
+        gc.collect()  # a model and its hooks hold one another, on the GPU that the next trial needs
+        if not files.is_full(told) and not isinstance(told, TooLittleDisk):
+            raise told  # a sweeper counts a failed trial and goes on
+    raise _exit(told)
+
+
+def _checked(function: Callable[[Any, Places], float | None], declared: Any, raw: DictConfig,
+             hydra_config: Any) -> float | None:  # fmt: skip
+    config = typed(raw)
+    check_memory(declared.least_memory_bytes, declared.least_address_bytes)
+    if not by_dvc():
+        of_choices({group: hydra_config.runtime.choices[group] for group in groups()})  # as written
+        check_inputs(plain(config), declared.name, dict(hydra_config.runtime.choices))
+    return _run(function, declared, config, hydra_config)
+
+
+def in_one_line(error: Exception, name: str) -> TiterError | None:
+    """An error of a stage as one of ours: itself, too little disk or memory; null where a bug."""
+    if isinstance(error, TiterError):
+        return error
+    if files.is_full(error):
+        return TooLittleDisk(f"{name}: {files.NO_ROOM} and run the same command again")
+    cause = without_memory(error)
+    return None if cause is None else OutOfMemory(f"{name}: {cause}")
 
 
 def check_memory(least_bytes: int, least_address_bytes: int) -> None:
@@ -608,19 +703,28 @@ def _run(function: Callable[[Any, Places], float | None], declared: Any, config:
     folder = Path(hydra_config.runtime.output_dir)
     done = None if by_dvc() else earlier(folder, at)
     if done is not None:
-        logger.info("%s: finished before, not run again", folder.relative_to(ROOT))
+        _forget(at.checkpoints)  # of a run that was killed after its result was written
+        logger.info("%s: finished before, not run again", shown(folder))
         objective: float | None = done["objective"]
         return objective
-    with only_one(at.checkpoints), whole_or_none(at.writes):
-        value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
-    shutil.rmtree(at.checkpoints, ignore_errors=True)
-    if not by_dvc():
-        row = {"stage": declared.name, "run": at.checkpoints.name, "objective": value}
-        _record(hydra_config, RESULT, row)
-        (folder / ERROR).unlink(missing_ok=True)
-        logger.info("written to %s", folder.relative_to(ROOT))
+    with only_one(at.checkpoints):
+        with whole_or_none(at.writes):
+            value = function(narrow(config, (*declared.uses, *declared.untracked)), at)
+        if not by_dvc():
+            # before the lock goes: without either, what is written looks like another run's
+            row = {"stage": declared.name, "run": at.checkpoints.name, "objective": value}
+            _record(hydra_config, RESULT, row)
+            (folder / ERROR).unlink(missing_ok=True)
+            logger.info("written to %s", shown(folder))
+        _forget(at.checkpoints)
     logger.info("%s done in %.0f s", declared.name, time.monotonic() - started)
     return value
+
+
+def _forget(checkpoints: Path) -> None:
+    """Remove what an unfinished run would go on from, and the mark that it began."""
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    _lock(checkpoints).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -628,10 +732,13 @@ def whole_or_none(writes: SimpleNamespace) -> Iterator[None]:
     """Take away what a stage wrote before it failed, where DVC had removed the outs before it.
 
     Otherwise answers of this run could stand beside no record of it. A job of a sweep has a folder
-    of its own, in which the next attempt goes on.
+    of its own, in which the next attempt goes on. A failed gate comes after everything was written,
+    and the report that explains it stays.
     """
     try:
         yield
+    except GateFailed:
+        raise
     except BaseException:
         if by_dvc():
             _remove(vars(writes).values())
@@ -672,8 +779,7 @@ def earlier(folder: Path, at: Places) -> dict[str, Any] | None:
     for target in vars(at.writes).values():
         if target.exists():
             raise ConfigError(
-                f"{target.relative_to(ROOT)}: a run with other settings or inputs wrote here; "
-                "start again"
+                f"{shown(target)}: a run with other settings or inputs wrote here; start again"
             )
     return None
 
@@ -711,17 +817,40 @@ def only_one(checkpoints: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process holds it.
     """
-    checkpoints.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(checkpoints).open("w") as file:
+    busy = (
+        f"another process runs {checkpoints.parent.name} with the same settings and inputs. Wait "
+        "until it ends, or end it"
+    )
+    with _holding(_lock(checkpoints), busy):
+        yield
+
+
+@contextlib.contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, whatever the settings.
+
+    Two commands with other settings given one folder would each write a part of what is found
+    there, with exit code 0.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+    lock = folder / ".lock"
+    with _holding(lock, f"another run writes into {shown(folder)}; start again in another folder"):
+        yield
+        lock.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _holding(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file; ConfigError with these words where another process does."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(
-                f"another process runs {checkpoints.parent.name} with the same settings and "
-                "inputs. Wait until it ends, or end it"
-            ) from None
+            raise ConfigError(busy) from None
         yield
-        _lock(checkpoints).unlink(missing_ok=True)
 
 
 def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
@@ -733,10 +862,15 @@ def mark_of(declared: Any, config: Config, choices: Mapping[str, str]) -> str:
 
 
 def present_marks() -> dict[str, str]:
-    """Stage -> name of its run inside DVC as things stand; without those that lack an input."""
+    """Stage -> name of its run inside DVC as things stand.
+
+    Without those that lack an input, and those of the user's own that no module of stages/ runs.
+    """
     choices, config = chosen()
     found: dict[str, str] = {}
     for name in dvc_stages("dvc.yaml"):
+        if not (ROOT / "stages" / f"{name}.py").is_file():
+            continue
         with contextlib.suppress(FileNotFoundError):  # what it reads was not made yet
             found[name] = mark_of(_declared(name), config, choices)
     return found
@@ -754,7 +888,7 @@ def places(declared: Any, config: Config, hydra_config: Any) -> Places:
     where = {k: ROOT / _substitute(path, choices) for k, path in read.items()}
     for path in where.values():
         if not path.exists():
-            raise ConfigError(f"{path.relative_to(ROOT)}: absent, and {declared.name} reads it")
+            raise ConfigError(f"{shown(path)}: absent, and {declared.name} reads it")
     targets = {k: out / _substitute(path, choices) for k, path in declared.writes.items()}
     for target in targets.values():
         target.parent.mkdir(parents=True, exist_ok=True)

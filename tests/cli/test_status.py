@@ -1,5 +1,7 @@
 """`titer` alone: what DVC itself says of a project, in words that a newcomer can use."""
 
+import json
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.imports import ROOT
 from titer import runner
 from titer.cli import main, status
 
@@ -70,6 +73,62 @@ def test_many_changes_are_shortened() -> None:
 
 def test_a_stage_that_never_ran_says_so() -> None:
     assert status.state(False, [{"changed outs": {"x": "deleted"}}]) == "never ran"
+
+
+def test_what_reads_a_stale_stage_is_stale_after_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "ROOT", project)
+    stages, lock = runner.dvc_stages("dvc.yaml"), runner.dvc_stages("dvc.lock")
+
+    def states() -> dict[str, str]:
+        found = status._changed(project)
+        assert isinstance(found, dict)
+        return status.states_of(stages, lock, found)
+
+    assert states() == {"one": "done", "two": "done"}
+    (project / "params.yaml").write_text("rate: 2\npause: 0\n")
+    assert states() == {"one": "stale: rate modified", "two": "stale: after one"}
+
+
+def test_a_verdict_of_former_settings_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = {
+        "train_qlora": {"cmd": "cp a.txt b.txt", "deps": ["a.txt"], "params": ["qlora.lora_r"],
+                        "outs": ["b.txt"]},
+        "score": {"cmd": "cp b.txt c.txt", "deps": ["b.txt"], "outs": ["c.txt"]},
+    }  # fmt: skip
+    (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    text = (ROOT / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text)
+    shutil.copytree(ROOT / "conf", project / "conf")
+    (project / "results").mkdir()
+    stats = {"comparisons": {"qlora": {"reason": "made up"}}}
+    (project / "results/stats.json").write_text(json.dumps(stats))
+    (project / "b.txt").unlink()
+    run(project, "dvc", "repro", "-q")
+    monkeypatch.setattr(runner, "ROOT", project)
+
+    assert main.main(["status"]) == 0
+    assert status.FORMER not in capsys.readouterr().out
+    (project / "params.yaml").write_text(text.replace("lora_r: 32", "lora_r: 16"))
+    assert main.main(["status"]) == 0
+    printed = capsys.readouterr().out
+    assert "  score            stale: after train_qlora\n" in printed
+    assert f"\n{status.FORMER}\n" in printed
+
+
+def test_a_setting_that_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("seed:")]
+    (tmp_path / "params.yaml").write_text("\n".join(kept))
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    assert main.main(["status"]) == 2
+    assert capsys.readouterr().err == "error: no value for seed\n"
 
 
 def test_a_run_under_way_is_no_error(project: Path) -> None:

@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from titer import files
 from titer.repair import findings, objects, processes
 
 DVC = ("dvc", "repro", STAGE)
+SHM = Path("/dev/shm")
+"""Another file system than the one of temporary files, on most machines."""
 
 
 def titer(project: Clone, *words: str) -> Any:
@@ -193,6 +196,30 @@ def flip(path: Path, seed: int) -> None:
     path.chmod(0o644)
     path.write_bytes(content)
     path.chmod(0o444)
+
+
+def test_a_stage_of_ones_own_is_in_no_ones_way(project: Clone) -> None:
+    own = "\n  my_plots: {cmd: python plots.py, outs: [plots.svg]}"
+    project.edit("dvc.yaml", lambda text: text.replace("\nstages:", f"\nstages:{own}"))
+    (project.path / ".checkpoints/my_plots/0123456789abcdef").mkdir(parents=True)
+    told = titer(project, "doctor")
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+@pytest.mark.skipif(
+    not SHM.is_dir() or SHM.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev,
+    reason="needs two file systems",
+)
+def test_a_damaged_object_on_another_disk_is_set_aside(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=SHM) as cache:
+        victim = objects.path_of(Path(cache), "0" * 32)
+        victim.parent.mkdir(parents=True)
+        victim.write_bytes(b"damaged")
+        victim.chmod(0o444)
+        (one,) = objects.damaged(Path(cache), tmp_path, {}, list)
+        objects.set_aside(one, tmp_path / "aside")
+        assert objects.listed(Path(cache)) == []
+    assert (tmp_path / "aside" / ("0" * 32)).read_bytes() == b"damaged"
 
 
 @pytest.mark.parametrize("is_sound_outside", [True, False])

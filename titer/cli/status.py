@@ -16,6 +16,8 @@ RUNNING = re.compile(r"\(PID (\d+)\)")
 ABSENT = ("deleted", "not in cache")
 """What DVC says of a file that this folder lacks, as all outputs are lacking in a new clone."""
 NOT_HERE = "of its files are not here"
+NEVER, STALE = "never ran", "stale: "
+FORMER = "The last verdict is of former settings, inputs or code; dvc repro makes it anew:"
 SHOWN = 3
 """Changes named per stage; of more, the number is told."""
 
@@ -40,20 +42,43 @@ def show(arguments: argparse.Namespace) -> None:
     """
     from titer import __version__, runner
 
-    choices, values = runner.load_params()
+    choices, config = runner.chosen()
     chosen = " · ".join(f"{group} {name}" for group, name in choices.items())
-    print(f"Titer {__version__}: {chosen} · seed {values['seed']}\n")
+    print(f"Titer {__version__}: {chosen} · seed {config.seed}\n")
     changed = _changed(runner.ROOT)
     if isinstance(changed, str):
         print(f"A run is under way: {changed}. Its stages cannot be asked before it ends.\n")
+        states = {}
     else:
-        recorded = runner.dvc_stages("dvc.lock")
-        for name in runner.dvc_stages("dvc.yaml"):
-            print(f"  {name:<16} {state(name in recorded, changed.get(name, ()))}")
+        states = states_of(runner.dvc_stages("dvc.yaml"), runner.dvc_stages("dvc.lock"), changed)
+        for name, words in states.items():
+            print(f"  {name:<16} {words}")
         print()
-    for line in _verdicts(runner.ROOT):
+    for line in _verdicts(runner.ROOT, are_former=states.get("score", "").startswith(STALE)):
         print(textwrap.fill(line, 100, subsequent_indent="  "))
     print(f"\nNext: {_next(runner.ROOT, changed)}")
+
+
+def states_of(
+    stages: Mapping[str, Any], recorded: Iterable[str], changed: Mapping[str, Any]
+) -> dict[str, str]:
+    """Every stage in words; one that reads what another will make anew is stale after that one.
+
+    Args:
+        stages: of dvc.yaml.
+        recorded: names in dvc.lock.
+        changed: of `dvc status --json`, which names no stage for what is not made yet.
+    """
+    from titer import runner
+
+    own = {name: state(name in recorded, changed.get(name, ())) for name in stages}
+    runs = [name for name, words in own.items() if words == NEVER or words.startswith(STALE)]
+    for name in own.keys() - runs:
+        before = [other for other in runs if other in runner.upstream(name, stages)]
+        if before:
+            more = f" and {len(before) - SHOWN} more" if len(before) > SHOWN else ""
+            own[name] = f"{STALE}after {', '.join(before[:SHOWN])}{more}"
+    return own
 
 
 def state(ran: bool, changes: Sequence[Any]) -> str:
@@ -64,14 +89,14 @@ def state(ran: bool, changes: Sequence[Any]) -> str:
         changes: of `dvc status --json`, of this stage.
     """
     if not ran:
-        return "never ran"
+        return NEVER
     why = list(reasons(changes))
     if not why:
         return "done"
     if why[0].endswith(NOT_HERE):  # and nothing else: they come last
         return f"ran, but {why[0]}"
     more = f" and {len(why) - SHOWN} more" if len(why) > SHOWN else ""
-    return f"stale: {', '.join(why[:SHOWN])}{more}"
+    return f"{STALE}{', '.join(why[:SHOWN])}{more}"
 
 
 def reasons(changes: Iterable[Any]) -> Iterable[str]:
@@ -115,8 +140,12 @@ def _changed(root: Path) -> dict[str, Any] | str:
     raise DataError(f"dvc status, in {root}: {said}. `titer doctor` finds what DVC cannot mend")
 
 
-def _verdicts(root: Path) -> list[str]:
-    """The last verdicts in the words of the report, or that there is none."""
+def _verdicts(root: Path, *, are_former: bool = False) -> list[str]:
+    """The last verdicts in the words of the report, or that there is none.
+
+    Args:
+        are_former: score would not decide on the same things now.
+    """
     from titer import files
     from titer.report import verdicts
 
@@ -124,7 +153,7 @@ def _verdicts(root: Path) -> list[str]:
     if not path.is_file():
         return ["No verdict yet: results/stats.json is not there."]
     with files.as_written(path, "Run: dvc checkout results/stats.json"):
-        return [
+        return [FORMER] * are_former + [
             f"{one['name']}: {one['word']}. {' '.join(one['lines'])}"
             for one in verdicts.of(files.read_json(path))
         ]

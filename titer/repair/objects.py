@@ -5,6 +5,7 @@ DVC trusts an object that is there and restores damaged bytes with exit code 0 (
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,4 +238,4 @@ def folder_md5(folder: Path) -> str:
 def set_aside(one: Damaged, folder: Path) -> None:
     """Move a damaged object out of the cache, so that DVC no longer restores it."""
     folder.mkdir(parents=True, exist_ok=True)
-    one.object.rename(folder / one.md5)
+    shutil.move(one.object, folder / one.md5)  # the cache may lie on another disk

@@ -21,12 +21,17 @@ class Process:
 
     pid: int
     parent: int
-    words: str
-    """Command line, joined by blanks."""
+    argv: tuple[str, ...]
+    """Command line; an element may hold blanks, as the path of an environment does."""
     folder: Path
     """Where it works."""
     by_dvc_of: Path | None
     """The project whose DVC started it; null where none did."""
+
+    @property
+    def words(self) -> str:
+        """Command line, joined by blanks."""
+        return " ".join(self.argv)
 
 
 def everyone() -> dict[int, Process]:
@@ -39,15 +44,16 @@ def read(pid: int) -> Process | None:
     """One process; null where it has ended or belongs to someone else."""
     folder = PROC / str(pid)
     try:
-        words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        line = (folder / "cmdline").read_bytes().decode("utf-8", "replace")
         where = (folder / "cwd").readlink()
         parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        lines = (folder / "environ").read_bytes().split(b"\0")
+        pairs = (folder / "environ").read_bytes().split(b"\0")
     except (OSError, ValueError, IndexError):
         return None
-    given = dict(line.split(b"=", 1) for line in lines if b"=" in line)
+    given = dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
     root = given.get(b"DVC_ROOT") if b"DVC_STAGE" in given else None
-    return Process(pid, parent, words.strip(), where, Path(os.fsdecode(root)) if root else None)
+    argv = tuple(line.rstrip("\0").split("\0"))
+    return Process(pid, parent, argv, where, Path(os.fsdecode(root)) if root else None)
 
 
 def of_project(root: Path, found: dict[int, Process]) -> list[Process]:
@@ -61,7 +67,7 @@ def of_project(root: Path, found: dict[int, Process]) -> list[Process]:
 
 def is_dvc(process: Process) -> bool:
     """Whether it is the command dvc, whichever way it was called."""
-    return any(Path(word).name == "dvc" for word in process.words.split()[:3])
+    return any(Path(word).name == "dvc" for word in process.argv[:3])
 
 
 def orphans(root: Path) -> list[Process]:
