@@ -74,10 +74,9 @@ def states_of(
     own = {name: state(name in recorded, changed.get(name, ())) for name in stages}
     runs = [name for name, words in own.items() if words == NEVER or words.startswith(STALE)]
     for name in own.keys() - runs:
-        before = [other for other in runs if other in runner.upstream(name, stages)]
-        if before:
-            more = f" and {len(before) - SHOWN} more" if len(before) > SHOWN else ""
-            own[name] = f"{STALE}after {', '.join(before[:SHOWN])}{more}"
+        above = runner.upstream(name, stages)
+        if before := [other for other in runs if other in above]:
+            own[name] = f"{STALE}after {_listed(before)}"
     return own
 
 
@@ -95,8 +94,13 @@ def state(ran: bool, changes: Sequence[Any]) -> str:
         return "done"
     if why[0].endswith(NOT_HERE):  # and nothing else: they come last
         return f"ran, but {why[0]}"
-    more = f" and {len(why) - SHOWN} more" if len(why) > SHOWN else ""
-    return f"{STALE}{', '.join(why[:SHOWN])}{more}"
+    return f"{STALE}{_listed(why)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def reasons(changes: Iterable[Any]) -> Iterable[str]:

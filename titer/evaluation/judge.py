@@ -78,8 +78,8 @@ class Endpoint:
         self.cache = cache
         self.n_read = 0
         """Questions with a reply that can be read."""
-        self.refusals: list[str] = []
-        """What the endpoint said to questions that it did not take, such as too long ones."""
+        self.refusal: str | None = None
+        """What the endpoint said to the first question that it did not take, as a too long one."""
         self._api_key = api_key
         self._session = requests.Session()
         # behind a proxy a judge on this machine would not be found
@@ -148,9 +148,9 @@ class Endpoint:
         return f"{told}. {hint}" if (hint := _HINTS.get(answer.status_code)) else told
 
     def _refuse(self, why: str) -> None:
-        if not self.refusals:  # the others are counted
+        if self.refusal is None:  # the others are counted
             logger.warning("judge: a question is not taken (%s)", why)
-        self.refusals.append(why)
+            self.refusal = why
 
 
 def _kept(path: Path) -> str | None:
@@ -204,8 +204,8 @@ def read(
         addresses.check(address, api_key, option="score.judge.base_url", variable=KEY)
         endpoint = Endpoint(settings, cache, api_key)
         found = _read(stats["answers"], endpoint)
-        if endpoint.refusals and not endpoint.n_read:
-            raise Unavailable(endpoint.refusals[0])
+        if endpoint.refusal and not endpoint.n_read:
+            raise Unavailable(endpoint.refusal)
         return {"status": "ok", "model": settings.model} | found
     except (ConfigError, Unavailable) as error:
         logger.warning("judge: not run (%s)", error)
