@@ -35,6 +35,7 @@ import hydra
 import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -643,7 +644,8 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
             _record(hydra_config, ERROR, {"error": str(told)})
         gc.collect()  # a model and its hooks hold one another, on the GPU that the next trial needs
         if not files.is_full(told) and not isinstance(told, TooLittleDisk):
-            raise told  # a sweeper counts a failed trial and goes on
+            # a sweeper counts it and goes on; of this kind of error Hydra shows the line only
+            raise CompactHydraException(f"error: {told}")
     raise _exit(told)
 
 

@@ -92,5 +92,15 @@ def test_a_trial_that_fails_is_counted_and_the_others_go_on(trained: Clone) -> N
     words = ("qlora.target_modules=q_proj,nothing", "hydra/launcher=joblib")
     done = trained.run(*QLORA, "hydra.sweep.dir=runs/failing", *words, check=False)
     assert done.returncode != 0
+    assert "error: qlora.target_modules = ['nothing']: the model has no module" in done.stderr
+    assert "Traceback" not in done.stderr
     shown = trained.run("titer", "sweep", "show", "runs/failing").stdout
     assert "2 trials: 1 finished, 1 failed" in shown
+
+
+def test_a_study_goes_on_after_a_trial_that_fails(trained: Clone) -> None:
+    words = ("sweep=qlora_lr", "hydra.sweeper.n_trials=4", "qlora.target_modules=nothing,q_proj")
+    rows = sweep(trained, "runs/study", *words)
+    shown = trained.run("titer", "sweep", "show", "runs/study").stdout
+    assert 0 < len(rows) < 4
+    assert f"4 trials: {len(rows)} finished, {4 - len(rows)} failed" in shown
