@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from stages.train_qlora import train_qlora
 from tests.imports import ROOT
 from titer import runner
+from titer.errors import ConfigError
 
 HEAD = """
 import os, sys, time
@@ -34,6 +36,50 @@ def files_of(at):
 
 train_qlora.main()
 """
+
+
+WORDS: list[Any] = [
+    (["qlora.lerning_rate=1"], "the command: sets the unknown key 'qlora.lerning_rate' "
+     "(did you mean learning_rate?)"),
+    (["--multirun", "qlora.lora_r=8,acht"], "the command: qlora.lora_r=acht: Value 'acht' of type "
+     "'str' could not be converted to Integer"),
+    (["model=nix"], "the command: model=nix: choose one of "),
+    (["qlora.lora_r=8,,"], "the command: qlora.lora_r=8,,: not as Hydra writes an override: "),
+    (["--multirun", "sweep=qlora_lx"], "sweep=qlora_lx: no file conf/sweep/qlora_lx.yaml; choose "
+     "one of full_lr, qlora_grid, qlora_lr, seeds (did you mean qlora_lr?)"),
+    (["sweep=qlora_lr"], "sweep=qlora_lr: a search needs --multirun before it"),
+    (["--multirun", "sweep=full_lr"], "full.learning_rate: train_qlora does not read it, so that "),
+    (["-m", "full.learning_rate=1e-4,1e-3"], "full.learning_rate: train_qlora does not read it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), WORDS, ids=lambda value: str(value)[:40])
+def test_a_mistake_on_the_command_line_is_one_line(words: list[str], message: str) -> None:
+    """Hydra tells the first three in 5 to 20 lines, and runs the other ones."""
+    with pytest.raises(ConfigError) as refused:
+        runner.check_words(words, train_qlora.declared)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--multirun", "sweep=qlora_lr", "hydra.sweeper.n_trials=4", "hydra/launcher=joblib"],
+        ["-m", "qlora.target_modules=q_proj,v_proj", "seed=range(1,4)", "model=pocket,local"],
+        ["--multirun", "qlora.learning_rate=tag(log,interval(1e-4,1e-2))", "full.epochs=1"],
+        ["qlora.learning_rate=1e-3", "+qlora.new=1", "hydra.run.dir='a, b'", "eval.questions=null"],
+    ],
+    ids=lambda words: words[-1],
+)
+def test_what_hydra_takes_passes(words: list[str]) -> None:
+    runner.check_words(words, train_qlora.declared)
+
+
+def test_a_misspelt_search_trains_nothing(tmp_path: Path) -> None:
+    code, said = Project(tmp_path).run("pass", "--multirun", "sweep=nix")
+    assert code == 2 and said.startswith("error: sweep=nix: no file conf/sweep/nix.yaml")
+    assert not (tmp_path / "runs").exists()
 
 
 class Project:

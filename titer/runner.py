@@ -35,7 +35,9 @@ import hydra
 import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -369,36 +371,157 @@ def check_all() -> str:
         ConfigError: the first mistake.
     """
     choices, values = load_params()
-    config = typed(merge(choices, values))
+    merged = merge(choices, values)
+    typed(merged)
     for group, names in groups().items():
         others = of_choices({other: name for other, name in choices.items() if other != group})
         for name in names:
             if name != choices[group]:
                 typed(_merged(others, _files({group: name}) | {"params.yaml": dict(values)}))
     for path in sorted((ROOT / "conf" / "sweep").glob("*.yaml")):
-        _check_sweep(path, config)
+        _check_sweep(path, merged)
     return "configuration ok: " + ", ".join(f"{g}={n}" for g, n in sorted(choices.items()))
 
 
-def _check_sweep(path: Path, config: Config) -> None:
-    """A sweep may only vary keys that exist."""
-    swept: Any = read_yaml(path)
+def _check_sweep(path: Path, merged: DictConfig) -> None:
+    """A sweep may only vary keys that exist, over values that they take."""
+    where, varied = f"conf/sweep/{path.name}", searched(path)
+    if not re.search(r"^# @package _global_\s*$", path.read_text(encoding="utf-8"), re.MULTILINE):
+        raise ConfigError(f"{where}: without the line '# @package _global_' Hydra overlooks it")
+    for override in _parsed([f"{key}={value}" for key, value in varied.items()], where):
+        check_override(override, merged, where)
+
+
+def searched(path: Path) -> dict[str, Any]:
+    """What a search file varies: key -> values in Hydra's spelling.
+
+    Raises:
+        ConfigError: it varies nothing.
+    """
+    found: Any = read_yaml(path)
     place: list[str] = []
     for part in ("hydra", "sweeper", "params"):
         place.append(part)
-        swept = swept.get(part, {})
-        if not isinstance(swept, dict):
-            what = "nothing" if swept is None else f"a {type(swept).__name__}"
+        found = found.get(part, {})
+        if not isinstance(found, dict):
+            what = "nothing" if found is None else f"a {type(found).__name__}"
             raise ConfigError(
                 f"conf/sweep/{path.name}: {'.'.join(place)} holds {what}, expected keys and "
                 "values. Fill it, or remove the line"
             )
-    for key in swept:
-        node: Any = config
-        for part in str(key).split("."):
-            if not hasattr(node, part):
-                raise ConfigError(f"conf/sweep/{path.name}: sweeps the unknown key '{key}'")
-            node = getattr(node, part)
+    return {str(key): value for key, value in found.items()}
+
+
+# ---- the command line -------------------------------------------------------------------------
+
+
+def check_words(words: Sequence[str], declared: Any) -> None:
+    """Refuse in one line what a stage's command sets wrongly; Hydra's messages have several.
+
+    Args:
+        words: the command's, without the module's name.
+        declared: of the stage. A sweep over what it does not read would train one model N times.
+
+    Raises:
+        ConfigError: an unknown key, choice or search, a value of the wrong type, or a sweep over
+            a key that the stage does not read.
+    """
+    overrides = [word for word in words if "=" in word and not word.startswith("-")]
+    if not overrides:
+        return
+    is_multirun = not {"--multirun", "-m"}.isdisjoint(words)
+    merged = merge(*load_params())
+    varied: list[str] = []
+    for override in _parsed(overrides, "the command"):
+        if override.key_or_group == "sweep":
+            varied += searched(_search_file(str(override.value()), is_multirun=is_multirun))
+        else:
+            check_override(override, merged, "the command")
+            varied += [override.key_or_group] if override.is_sweep_override() else []
+    used = (*declared.uses, *declared.untracked)
+    for key in varied:
+        if key not in groups() and not key.startswith("hydra") and not _covers(used, key):
+            raise ConfigError(
+                f"{key}: {declared.name} does not read it, so that every job would be the same. "
+                "Vary what dvc.yaml lists as its params"
+            )
+
+
+def _search_file(name: str, *, is_multirun: bool) -> Path:
+    names = sorted(path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml"))
+    if name not in names:
+        raise ConfigError(
+            f"sweep={name}: no file conf/sweep/{name}.yaml; choose one of {', '.join(names)}"
+            f"{did_you_mean(name, names)}"
+        )
+    if not is_multirun:
+        raise ConfigError(f"sweep={name}: a search needs --multirun before it")
+    return ROOT / "conf" / "sweep" / f"{name}.yaml"
+
+
+def _covers(used: Iterable[str], key: str) -> bool:
+    """Whether a key is one of those used, part of one, or holds one."""
+    return any(f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.") for one in used)
+
+
+def _parsed(overrides: Sequence[str], where: str) -> list[Override]:
+    """Overrides as Hydra reads them."""
+    found = []
+    for text in overrides:
+        try:
+            found.append(OverridesParser.create().parse_override(text))
+        except HydraException as error:
+            said = str(error.__cause__ or error).splitlines()[0]
+            raise ConfigError(f"{where}: {text}: not as Hydra writes an override: {said}") from None
+    return found
+
+
+def check_override(override: Override, merged: DictConfig, where: str) -> None:
+    """Refuse a key, a choice or a value that the configuration does not take.
+
+    Values of a sweep that cannot be listed, such as an interval, are left to the jobs, and so are
+    Hydra's own settings and overrides that add or delete.
+
+    Raises:
+        ConfigError: the key is unknown, or a value does not fit it.
+    """
+    key, options = override.key_or_group, groups()
+    if key.startswith("hydra") or override.is_add() or override.is_delete():
+        return
+    if key not in options:
+        _check_key(key, merged, where)
+    for value in _each_value(override):
+        if key in options:
+            if value not in options[key]:
+                raise ConfigError(
+                    f"{where}: {key}={value}: choose one of {', '.join(options[key])}"
+                    f"{did_you_mean(str(value), options[key])}"
+                )
+            continue
+        try:
+            OmegaConf.update(merged.copy(), key, value, merge=True)
+        except OmegaConfBaseException as error:
+            said = str(error.msg or first_line(error)).splitlines()[0]
+            raise ConfigError(f"{where}: {key}={value}: {said}") from None
+
+
+def _check_key(key: str, merged: DictConfig, where: str) -> None:
+    node: Any = merged
+    for part in key.split("."):
+        if not isinstance(node, DictConfig) or part not in node:
+            known = [str(one) for one in node] if isinstance(node, DictConfig) else []
+            raise ConfigError(f"{where}: sets the unknown key '{key}'{did_you_mean(part, known)}")
+        node = node[part]
+
+
+def _each_value(override: Override) -> list[Any]:
+    """The values that an override stands for; none where they cannot be listed."""
+    if not override.is_sweep_override():
+        return [override.value()]
+    if not override.is_discrete_sweep():
+        return []
+    parser, key = OverridesParser.create(), override.key_or_group
+    return [parser.parse_override(f"{key}={v}").value() for v in override.sweep_string_iterator()]
 
 
 def narrow(config: Config, uses: Sequence[str]) -> SimpleNamespace:
@@ -565,23 +688,24 @@ def stage(
         )  # fmt: skip
         function.declared = declared  # type: ignore[attr-defined]
         job = functools.partial(_job, function, declared)
-        function.main = functools.partial(_main, job, name)  # type: ignore[attr-defined]
+        function.main = functools.partial(_main, job, declared)  # type: ignore[attr-defined]
         return function
 
     return declare
 
 
-def _main(job: Callable[[DictConfig], float | None], name: str) -> None:
+def _main(job: Callable[[DictConfig], float | None], declared: Any) -> None:
     """Start the Hydra application; our one-line errors come before Hydra's long ones."""
     sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         choices, values = load_params()
         typed(merge(choices, values))
+        check_words(sys.argv[1:], declared)
     except TiterError as error:
         raise _exit(error) from None
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    store.store(name="config", node=primary(choices, values, name))
+    store.store(name="config", node=primary(choices, values, declared.name))
     # an absolute path: a relative one would be looked up as a package
     hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")(job)()
 

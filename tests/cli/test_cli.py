@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from titer import __version__
 from titer.cli import examples
@@ -176,6 +177,35 @@ def test_the_best_of_several_seeds_is_refused(
     assert capsys.readouterr().out.splitlines()[-1] == (
         "3 trials: 3 finished; objective 2.000000, standard deviation over seeds 1.000000"
     )
+
+
+def test_equal_jobs_have_no_winner(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where the sweep varies what the stage does not read."""
+    for path in sweep.glob("*/result.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"objective": 2.5}))
+    assert main(["sweep", "best", str(sweep)]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"error: {sweep}: all 6 finished jobs reached the same objective, so none is better."
+    )
+
+
+def test_a_folder_with_a_blank_is_quoted_for_hydra_and_the_shell(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sweep.rename(sweep.parent / "mein sweep ä")
+    assert main(["sweep", "show", str(folder)]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    word = shlex.split(line.removeprefix("to continue: the same command with "))
+    (override,) = (OverridesParser.create().parse_override(one) for one in word)
+    assert override.value() == str(folder)
+
+
+def test_the_picture_names_what_is_best(sweep: Path) -> None:
+    drawn = {}
+    for words in ([], ["--maximise"]):
+        main(["sweep", "show", str(sweep), *words])
+        drawn[bool(words)] = (sweep / "sweep.svg").read_text()
+    assert "smallest so far" in drawn[False] and "largest so far" in drawn[True]
 
 
 def test_trials_of_earlier_sweeps_are_added_up(project: Any, sweep: Path) -> None:

@@ -1,5 +1,7 @@
 """Two versions of a fine-tune, paired on the same questions."""
 
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -87,6 +89,67 @@ def test_a_benchmark_that_grew_leaves_the_shared_questions_and_says_so(old: Outp
     ]
     assert found["decision"] == versions.EQUAL
     assert found["blocks"]["primary"]["n"] == len(old.stats["items"]) - 1
+
+
+def edit_general(version: Outputs) -> None:
+    for row in version.inputs["qlora"].closed:
+        if row["set"] == "general" and row["id"] != "G000":
+            row["candidates"] = [*row["candidates"][:-1], "easier"]
+
+
+def edit_texts(version: Outputs) -> None:
+    for row in version.inputs["qlora"].closed:
+        if row["set"] == "text" and row["id"] < "T02":
+            row["n_bytes"] *= 3
+            row["ll"] = [row["ll"][0] * 2]
+
+
+def edit_references(version: Outputs) -> None:
+    for row in version.stats["answers"][1:]:
+        row["reference_answer"] = "an easier reference"
+    for answer in version.inputs["qlora"].answers:
+        answer.ref_logprob = -1.0
+
+
+def edit_key_points(version: Outputs) -> None:
+    for row in version.stats["answers"][1:]:
+        row["arms"]["qlora"] |= {
+            "recall": 1.0,
+            "key_points": [{"id": "k1", "text": "an easier one"}],
+        }
+
+
+@pytest.mark.parametrize(
+    ("edit", "block", "n", "note"),
+    [
+        (edit_general, "general", 1, "199 general items have other candidates and were left out"),
+        (edit_texts, "bpb_ood", 18, "2 general texts have another length and were left out"),
+        (edit_references, "ref_bpb", 0, "3 questions have another reference answer and were left"),
+        (edit_key_points, "keypoint_recall", 0, "3 questions have other key points and were left"),
+    ],
+    ids=["general", "texts", "references", "key points"],
+)
+def test_what_the_versions_were_asked_differently_is_left_out_and_counted(
+    edit: Callable[[Outputs], None], block: str, n: int, note: str
+) -> None:
+    """One model with the same answers is not better because its benchmark was made easier."""
+    asked = [m.question(number) for number in range(1, 5)]
+    said = [m.answer(q, "ANA", precision="nf4", ref_logprob=-80.0, ref_bytes=100) for q in asked]
+
+    def version() -> Outputs:
+        base, arm = m.base_input(answers=said), m.tuned("qlora", m.gains, answers=deepcopy(said))
+        return Outputs(
+            "qlora", {"base": base, "qlora": arm}, m.run_score(arm, base=base, questions=asked)
+        )
+
+    first, second = version(), version()
+    whole = versions.compare(first, second)
+    edit(second)
+    found = versions.compare(first, second)
+    left = found["blocks"][block]
+    assert (left["n"] if left else 0) == n < whole["blocks"][block]["n"]
+    assert left is None or (left.get("delta", 0) == 0 and left.get("ratio", 1) == 1)
+    assert len(found["notes"]) == 1 and found["notes"][0].startswith(note)
 
 
 def test_a_likelihood_that_is_no_number_makes_it_invalid(old: Outputs) -> None:

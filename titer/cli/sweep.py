@@ -1,6 +1,8 @@
 """`titer sweep show|best <folder>`: what a sweep tried, and the command that keeps the winner."""
 
 import argparse
+import json
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,8 @@ PLOT = "sweep.svg"
 """Written by `show` into the folder of the sweep."""
 ARMS = {"train_qlora": "qlora", "train_full": "full"}
 """Stage -> key below score.trials."""
+PLAIN = re.compile(r"[A-Za-z0-9_./:+-]+")
+"""What Hydra's grammar takes without quotes."""
 
 
 def add(commands: Any) -> None:
@@ -48,11 +52,15 @@ def show(arguments: argparse.Namespace) -> None:
     lines = sweeps.table(trials, maximise=arguments.maximise)
     if any(trial.objective is not None for trial in trials):
         lines += ["", "distance from the best:", *sweeps.bars(trials, maximise=arguments.maximise)]
-        files.write_text(arguments.folder / PLOT, sweeps.picture(trials) + "\n")
+        picture = sweeps.picture(trials, maximise=arguments.maximise)
+        files.write_text(arguments.folder / PLOT, picture + "\n")
         lines += ["", f"written to {arguments.folder / PLOT}"]
     lines += [sweeps.counted(trials)]
     if any(trial.state == "unfinished" for trial in trials):
-        lines += [f"to continue: the same command with hydra.sweep.dir={arguments.folder}"]
+        # quoted for Hydra where it needs it, and then for the shell
+        folder = str(arguments.folder)
+        folder = folder if PLAIN.fullmatch(folder) else json.dumps(folder, ensure_ascii=False)
+        lines += [f"to continue: the same command with {shlex.quote(f'hydra.sweep.dir={folder}')}"]
     print("\n".join(lines))
 
 
@@ -62,8 +70,8 @@ def best(arguments: argparse.Namespace) -> None:
     Where the jobs ran under several seeds too, settings are ranked by their mean over them.
 
     Raises:
-        DataError: no job of the sweep has finished, the jobs differ by their seed alone, or no
-            setting has finished under two of several seeds.
+        DataError: no job of the sweep has finished, all are equal, the jobs differ by their seed
+            alone, or no setting has finished under two of several seeds.
     """
     from titer import runner
     from titer.errors import DataError
@@ -72,6 +80,11 @@ def best(arguments: argparse.Namespace) -> None:
     trials = sweeps.read(arguments.folder)
     if not sweeps.ranked(trials):
         raise DataError(f"{arguments.folder}: no finished job (no */{runner.RESULT})")
+    if sweeps.is_tied(trials):
+        raise DataError(
+            f"{arguments.folder}: all {len(sweeps.ranked(trials))} finished jobs reached the same "
+            "objective, so none is better. Vary settings that the stage reads: titer sweep show"
+        )
     if sweeps.is_replicated(trials):
         raise DataError(
             f"{arguments.folder}: the jobs differ by their seed alone, and the best seed is luck, "

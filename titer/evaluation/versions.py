@@ -3,11 +3,12 @@
 Each version was judged against its own base; which of the two is better is another question. Both
 are scored here from their stored likelihoods and answers with the same four choices per item, those
 of the newer version, because another training corpus changes which distractors are fair.
-Invariant: only items that both answered with the same candidates count, and each block says how
-many; versions that cannot be told apart are said to be so.
+Invariant: only what both were asked in the same way counts: closed and general items with the same
+candidates, texts of the same length, questions with the same reference answer and the same key
+points. Each block says how many; versions that cannot be told apart are said to be so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -51,6 +52,33 @@ class Outputs:
     """Its results/stats.json."""
 
 
+@dataclass(frozen=True)
+class Edited:
+    """Ids of what both versions were asked, but not in the same way: left out on both sides.
+
+    An easier benchmark would otherwise make the version that it asked look better.
+    """
+
+    general: frozenset[str]
+    """Other candidates."""
+    texts: frozenset[str]
+    """Another length in bytes."""
+    references: frozenset[str]
+    """Another reference answer."""
+    key_points: frozenset[str]
+    """Other key points, or none on one side."""
+
+    def notes(self) -> list[str]:
+        """How many of each, in words; none where nothing was edited."""
+        said = (
+            (self.general, "general items have other candidates"),
+            (self.texts, "general texts have another length"),
+            (self.references, "questions have another reference answer"),
+            (self.key_points, "questions have other key points"),
+        )
+        return [f"{len(ids)} {words} and were left out" for ids, words in said if ids]
+
+
 def compare(first: Outputs, second: Outputs) -> dict[str, Any]:
     """The second version minus the first.
 
@@ -61,9 +89,13 @@ def compare(first: Outputs, second: Outputs) -> dict[str, Any]:
         DataError: results of a version are missing or do not fit each other.
     """
     old, new = _arm(first), _arm(second)
+    edited = _edited(old, new, _asked(first), _asked(second))
+    texts = (old.texts.keys() & new.texts.keys()) - edited.texts
+    old, new = _only(old, texts, edited.general), _only(new, texts, edited.general)
     plan = _plan(second)
     cloze = _choices(second, new)
-    pair = Pair(old, new, _scores(first, old, cloze), _scores(second, new, cloze), cloze, plan)
+    scores = [_scores(*one, cloze, edited) for one in ((first, old), (second, new))]
+    pair = Pair(old, new, scores[0], scores[1], cloze, plan)
     found = comparing.blocks(pair)
     checks = [
         gate for gate in gates.check(pair, found, _questions(second), {}) if gate.name in GATES
@@ -75,7 +107,7 @@ def compare(first: Outputs, second: Outputs) -> dict[str, Any]:
         "decision": _WORDS[decided],
         "blocks": {name: found[name] for name in SHOWN},
         "gates": [asdict(gate) for gate in checks],
-        "notes": _notes(first, second, pair, len(cloze)),
+        "notes": [*_notes(first, second, pair, len(cloze)), *edited.notes()],
         "plan": asdict(plan),
     }
 
@@ -85,6 +117,47 @@ def _arm(outputs: Outputs) -> Arm:
     if outputs.arm not in ran:
         raise DataError(f"{outputs.arm}: {reasons[outputs.arm]}; there is nothing to compare")
     return ran[outputs.arm]
+
+
+def _asked(outputs: Outputs) -> dict[str, tuple[str | None, frozenset[str] | None]]:
+    """Reference answer and key points of every open question, as this version was judged on."""
+    return {
+        row["id"]: (row.get("reference_answer"), _key_points(row["arms"].get(outputs.arm, {})))
+        for row in outputs.stats["answers"]
+    }
+
+
+def _key_points(scored: Mapping[str, Any]) -> frozenset[str] | None:
+    """Null where the answer was not scored by key points."""
+    points = scored.get("key_points")
+    return frozenset(point["text"] for point in points) if points else None
+
+
+def _edited(old: Arm, new: Arm, was: Mapping[str, Any], now: Mapping[str, Any]) -> Edited:
+    before, after = old.of("general"), new.of("general")
+    asked = was.keys() & now.keys()
+    return Edited(
+        general=_differing(before, after, lambda item: (list(item.candidates), item.gold)),
+        texts=_differing(old.texts, new.texts, lambda text: text[1]),
+        references=frozenset(key for key in asked if was[key][0] != now[key][0]),
+        key_points=frozenset(key for key in asked if was[key][1] != now[key][1]),
+    )
+
+
+def _differing(
+    before: Mapping[str, Any], after: Mapping[str, Any], what: Callable[[Any], Any]
+) -> frozenset[str]:
+    """Keys of both whose entries are not the same in this respect."""
+    return frozenset(k for k in before.keys() & after.keys() if what(before[k]) != what(after[k]))
+
+
+def _only(arm: Arm, texts: Set[str], edited: Set[str]) -> Arm:
+    """An arm with these general texts, and without these items."""
+    return replace(
+        arm,
+        items={key: item for key, item in arm.items.items() if key not in edited},
+        texts={key: text for key, text in arm.texts.items() if key in texts},
+    )
 
 
 def _plan(outputs: Outputs) -> PlanSettings:
@@ -119,15 +192,17 @@ def _fact(item: Mapping[str, Any]) -> Fact:
     )  # fmt: skip
 
 
-def _scores(outputs: Outputs, arm: Arm, cloze: list[Choice]) -> ArmScores:
+def _scores(outputs: Outputs, arm: Arm, cloze: list[Choice], edited: Edited) -> ArmScores:
     """Scores of one version; key points as published, clinicians' overrides in them."""
     scored = arm_scores.score(arm, Selection(cloze, [], []), _questions(outputs), (), {})
     recall = {
         row["id"]: row["arms"][outputs.arm]["recall"]
         for row in outputs.stats["answers"]
-        if row["arms"].get(outputs.arm, {}).get("recall") is not None
+        if row["id"] not in edited.key_points
+        and row["arms"].get(outputs.arm, {}).get("recall") is not None
     }
-    return replace(scored, answers=replace(scored.answers, keypoint_recall=recall))
+    bits = {k: v for k, v in scored.answers.ref_bpb.items() if k not in edited.references}
+    return replace(scored, answers=replace(scored.answers, keypoint_recall=recall, ref_bpb=bits))
 
 
 def _questions(outputs: Outputs) -> list[Question]:

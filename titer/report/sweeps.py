@@ -210,26 +210,33 @@ def is_replicated(trials: Sequence[Trial]) -> bool:
     return len(trials) > 1 and varied(trials) == [SEED]
 
 
-def picture(trials: Sequence[Trial]) -> str:
+def is_tied(trials: Sequence[Trial]) -> bool:
+    """Whether several trials finished and all reached the same: what they vary had no effect."""
+    reached = [trial.objective for trial in ranked(trials)]
+    return len(reached) > 1 and len(set(reached)) == 1
+
+
+def picture(trials: Sequence[Trial], *, maximise: bool = False) -> str:
     """An SVG: the objective by trial with the best so far, and against each varied setting."""
     keys = varied(trials)
     done = [trial for trial in trials if trial.objective is not None]
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots(len(keys) + 1, 1, squeeze=False)[:, 0]
-        _by_trial(axes[0], done)
+        _by_trial(axes[0], done, maximise=maximise)
         for panel, key in zip(axes[1:], keys, strict=True):
             _by_setting(panel, key, done)
 
     return drawing.draw("sweep", 2.2 * (len(keys) + 1), paint)
 
 
-def _by_trial(panel: "Axes", done: Sequence[Trial]) -> None:
+def _by_trial(panel: "Axes", done: Sequence[Trial], *, maximise: bool) -> None:
     reached = [trial.objective or 0.0 for trial in done]
-    so_far = [min(reached[: n + 1]) for n in range(len(reached))]
+    best, word = (max, "largest") if maximise else (min, "smallest")
+    so_far = [best(reached[: n + 1]) for n in range(len(reached))]
     numbers = [trial.number for trial in done]
     panel.plot(numbers, reached, "o", color=drawing.UP, label="objective")
-    panel.step(numbers, so_far, where="post", color=drawing.INK, label="smallest so far")
+    panel.step(numbers, so_far, where="post", color=drawing.INK, label=f"{word} so far")
     panel.set(xlabel="trial", ylabel="objective")
     panel.legend()
 
