@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -459,6 +460,55 @@ def test_a_wrong_password_is_one_line_without_it(database: str) -> None:
         Store(url)
     assert "canary" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_driver_is_asked_for_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = refusing(monkeypatch, "no")
+    with pytest.raises(DataError):
+        Store("postgresql://u:canary@h/d?client_encoding=latin1")
+    assert asked["client_encoding"] == "utf8"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("SQL_ASCII", "Müller, 5 € 😀"), ("LATIN1", "Müller")]
+)
+def test_a_database_of_another_encoding_keeps_what_it_can(
+    encoded: Callable[[str], str], encoding: str, said: str
+) -> None:
+    store = Store(encoded(encoding))
+    row = talk("c1", said, "b", user=said)
+    store.put([row])
+    assert store.get("c1") == row
+    assert list(store.newest_first()) == [row]
+    assert store.forget("c1", at="2026-11-25").n_turns == 2
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_letter_that_a_database_cannot_keep_is_one_line(encoded: Callable[[str], str]) -> None:
+    store = Store(encoded("LATIN1"))
+    with pytest.raises(DataError, match='no equivalent in encoding "LATIN1"') as error:
+        store.put([talk("before"), talk("c1", "5 €")])
+    assert "\n" not in str(error.value)
+    assert store.count() == 0
+    store.close()
+
+
+@pytest.mark.slow
+def test_writers_wait_on_a_server_whose_default_is_serializable(database: str) -> None:
+    store = Store(f"{database}?options=-c%20default_transaction_isolation%3Dserializable")
+    store.put([talk("all", "0", ratings=[])])
+
+    def work(me: int) -> None:
+        for n in range(5):
+            list(store.newest_first())  # a reader's isolation goes with its connection
+            store.append("all", [Turn("user", f"{me}-{n}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len({turn.content for turn in store.get("all").turns}) == 41
+    store.close()
 
 
 def test_consent_that_another_program_took_back_is_seen(store: Store) -> None:

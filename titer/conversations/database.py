@@ -153,7 +153,15 @@ def _url(place: Path | str) -> URL:
 
 def _postgresql(url: URL) -> Engine:
     try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        return create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            # a database of another encoding than UTF-8 would give bytes, or refuse in the driver
+            connect_args={"client_encoding": "utf8"},
+            # the row locks are written for it; a server's stricter default fails waiting writers
+            isolation_level="READ COMMITTED",
+        )
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"PostgreSQL needs the package {error.name}. Run: pip install -e .[postgres]"
