@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,28 @@ def database(server: Any) -> str:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return url
+
+
+@pytest.fixture
+def encoded(server: Any) -> Iterator[Callable[[str], str]]:
+    """Makes an empty database of an encoding and gives its URL."""
+    import psycopg
+
+    url = str(server.render_as_string(hide_password=False))
+    names: list[str] = []
+
+    def make(encoding: str) -> str:
+        names.append(f"titer_{encoding.lower()}")
+        connection.execute(
+            f"CREATE DATABASE {names[-1]} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' "
+            "TEMPLATE template0"
+        )
+        return str(server.set(database=names[-1]).render_as_string(hide_password=False))
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield make
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -357,9 +358,97 @@ def test_the_store_is_open_to_its_owner_only(tmp_path: Path) -> None:
     "url", ["mysql://u:canary@h/d", "canary", "postgresql://u:canary@h:port/d", "sqlite:///x"]
 )
 def test_a_url_of_no_known_kind_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(ConfigError, match="Allowed: a path of a SQLite file, or") as error:
+    with pytest.raises(ConfigError, match="Allowed: postgresql://user:password@host/") as error:
         Store(url)
-    assert "canary" not in str(error.value).replace("sqlite", "")
+    assert "canary" not in str(error.value)
+
+
+def test_a_path_in_place_of_a_url_is_told_what_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^TITER_CONVERSATIONS_URL cannot be read") as error:
+        Store(str(tmp_path / "x.db"))
+    assert "path" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://titer:first@canary@127.0.0.1:1/titer",
+        "postgresql://titer:ca@na/canary@127.0.0.1:1/titer",
+        "postgresql://titer:first@can?canary@127.0.0.1:1/titer",
+        "postgresql://ti/ter:canary@127.0.0.1:1/titer",
+    ],
+)
+def test_a_password_with_a_raw_sign_is_refused_without_a_piece_of_it(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"an @ too many.*@ : / % .* as %40 %3A") as error:
+        Store(url)
+    assert "canary" not in str(error.value)
+    assert "first" not in str(error.value)
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, Any]:
+    """A driver that refuses every connection in these words; what it was asked for."""
+    psycopg = pytest.importorskip("psycopg")
+    asked: dict[str, Any] = {}
+
+    def connect(*_: Any, **settings: Any) -> None:
+        asked.update(settings)
+        raise psycopg.OperationalError(words)
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    return asked
+
+
+def test_what_is_escaped_in_a_url_reaches_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = refusing(monkeypatch, "no")
+    with pytest.raises(DataError, match=r"the PostgreSQL database 'd@e' on 'h': no\. Nothing"):
+        Store("postgresql://u%2Fx:p%40%3A%2F%25w@h/d%40e")
+    assert (asked["user"], asked["password"], asked["dbname"]) == ("u/x", "p@:/%w", "d@e")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("u:e@h/d", "connection refused"),
+        ("u:connection@h/connection", "connection refused"),
+        ("postgres:postgres@h/d", 'password authentication failed for user "postgres"'),
+    ],
+    ids=["a letter", "a database", "a user"],
+)
+def test_words_that_hold_a_password_by_chance_are_shown_whole(
+    monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    refusing(monkeypatch, words)
+    with pytest.raises(DataError) as error:
+        Store(f"postgresql://{url}")
+    assert f": {words}. Nothing was changed" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("a-canary", "no entry for a-canary here"),
+        ("canary%2Fxy", "bad: canary/xy"),
+        ("canary%2Fxy", "bad: canary%2Fxy"),
+        ("cana", "cannot read postgresql://u:cana@h/d"),
+        ("cana", "cannot read host=h password=cana dbname=d"),
+    ],
+)
+def test_words_that_tell_a_password_are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, password: str, words: str
+) -> None:
+    refusing(monkeypatch, words)
+    with pytest.raises(DataError, match=r"'h': OperationalError, whose text .* not shown") as error:
+        Store(f"postgresql://u:{password}@h/d")
+    assert "cana" not in str(error.value)
+
+
+@pytest.mark.parametrize("end", [".", "?", "!", ""])
+def test_the_words_of_a_driver_end_once(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    refusing(monkeypatch, f"It was retried{end}\n")
+    with pytest.raises(DataError) as error:
+        Store("postgresql://u:canary@h/d")
+    assert f": It was retried{end or '.'} Nothing was changed" in str(error.value)
 
 
 @pytest.mark.slow
@@ -371,6 +460,55 @@ def test_a_wrong_password_is_one_line_without_it(database: str) -> None:
         Store(url)
     assert "canary" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_driver_is_asked_for_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = refusing(monkeypatch, "no")
+    with pytest.raises(DataError):
+        Store("postgresql://u:canary@h/d?client_encoding=latin1")
+    assert asked["client_encoding"] == "utf8"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("SQL_ASCII", "Müller, 5 € 😀"), ("LATIN1", "Müller")]
+)
+def test_a_database_of_another_encoding_keeps_what_it_can(
+    encoded: Callable[[str], str], encoding: str, said: str
+) -> None:
+    store = Store(encoded(encoding))
+    row = talk("c1", said, "b", user=said)
+    store.put([row])
+    assert store.get("c1") == row
+    assert list(store.newest_first()) == [row]
+    assert store.forget("c1", at="2026-11-25").n_turns == 2
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_letter_that_a_database_cannot_keep_is_one_line(encoded: Callable[[str], str]) -> None:
+    store = Store(encoded("LATIN1"))
+    with pytest.raises(DataError, match='no equivalent in encoding "LATIN1"') as error:
+        store.put([talk("before"), talk("c1", "5 €")])
+    assert "\n" not in str(error.value)
+    assert store.count() == 0
+    store.close()
+
+
+@pytest.mark.slow
+def test_writers_wait_on_a_server_whose_default_is_serializable(database: str) -> None:
+    store = Store(f"{database}?options=-c%20default_transaction_isolation%3Dserializable")
+    store.put([talk("all", "0", ratings=[])])
+
+    def work(me: int) -> None:
+        for n in range(5):
+            list(store.newest_first())  # a reader's isolation goes with its connection
+            store.append("all", [Turn("user", f"{me}-{n}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len({turn.content for turn in store.get("all").turns}) == 41
+    store.close()
 
 
 def test_consent_that_another_program_took_back_is_seen(store: Store) -> None:

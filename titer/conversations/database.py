@@ -8,16 +8,24 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
 from titer.conversations import schema
+from titer.conversations.place import URL as VARIABLE
 from titer.errors import ConfigError, DataError
 
 WAIT_MS = 60_000
 """How long a writer of SQLite waits for another one."""
 
-ALLOWED = "Allowed: a path of a SQLite file, or postgresql://user:password@host/database"
+ALLOWED = (
+    "Allowed: postgresql://user:password@host/database, with @ : / % in a name or password written "
+    f"as %40 %3A %2F %25. Or unset {VARIABLE}: the project has a SQLite file"
+)
+
+SECRET_LENGTH = 8
+"""A password this long stands in an error by no chance, unless it is a name; "e" stands in all."""
 
 
 class Database:
@@ -98,12 +106,32 @@ class Database:
         except (exc.DBAPIError, exc.TimeoutError) as error:
             cause = getattr(error, "orig", error)
             words = " ".join(str(cause).split()) or type(cause).__name__
-            if self._url.password:
-                words = words.replace(str(self._url.password), "***")
+            if _tells_password(words, self._url):
+                words = f"{type(cause).__name__}, whose text holds the password and is not shown"
+            words = words[:300]
+            end = "" if words.endswith((".", "?", "!")) else "."
             raise DataError(
-                f"{self.name}: {words[:300]}. Nothing was changed by this step; check the store "
+                f"{self.name}: {words}{end} Nothing was changed by this step; check the store "
                 "and run the same command again"
             ) from None
+
+
+def _tells_password(words: str, url: URL) -> bool:
+    """Whether an error must not be shown.
+
+    It is shown whole or not at all: with stars in place of the password, known words such as
+    "connection" say what they hide. PostgreSQL and its driver repeat no password, so a short one,
+    or one that is also the user or database, is in their words by chance; there only the forms
+    of a URL and of libpq's settings count.
+    """
+    if not url.password:
+        return False
+    password = str(url.password)
+    spellings = {password, quote(password, safe="")}
+    forms = [form for one in spellings for form in (f":{one}@", f"password={one}")]
+    if len(password) >= SECRET_LENGTH and password not in (url.username, url.host, url.database):
+        forms += spellings
+    return any(form in words for form in forms)
 
 
 def _url(place: Path | str) -> URL:
@@ -113,15 +141,27 @@ def _url(place: Path | str) -> URL:
         url = make_url(place)
     except (exc.ArgumentError, ValueError):
         # the text may hold a password, so it is not repeated
-        raise ConfigError(f"the URL of the conversations cannot be read. {ALLOWED}") from None
+        raise ConfigError(f"{VARIABLE} cannot be read. {ALLOWED}") from None
     if url.drivername not in ("postgresql", "postgresql+psycopg"):
-        raise ConfigError(f"the conversations cannot lie in {url.drivername!r}. {ALLOWED}")
+        raise ConfigError(f"{VARIABLE}: conversations cannot lie in {url.drivername!r}. {ALLOWED}")
+    n_signs = str(place).count("@")
+    if n_signs > 1 or (n_signs == 1 and url.username is None):
+        # a piece of the password would be taken for the host or the database, which errors name
+        raise ConfigError(f"{VARIABLE} cannot be read: it holds an @ too many. {ALLOWED}")
     return url.set(drivername="postgresql+psycopg")
 
 
 def _postgresql(url: URL) -> Engine:
     try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        return create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            # a database of another encoding than UTF-8 would give bytes, or refuse in the driver
+            connect_args={"client_encoding": "utf8"},
+            # the row locks are written for it; a server's stricter default fails waiting writers
+            isolation_level="READ COMMITTED",
+        )
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"PostgreSQL needs the package {error.name}. Run: pip install -e .[postgres]"
