@@ -154,6 +154,11 @@ def _by_dvc(content: bytes) -> Any:
     return reader.load(content) or {}
 
 
+def as_dvc_reads(path: Path) -> dict[str, Any]:
+    """A YAML file as DVC reads it, or ConfigError."""
+    return _mapping(path, _by_dvc)
+
+
 def _mapping(path: Path, parse: Callable[[bytes], Any]) -> dict[str, Any]:
     """What a YAML file holds, or ConfigError."""
     name = shown(path)
@@ -543,7 +548,7 @@ def narrow(config: Config, uses: Sequence[str]) -> SimpleNamespace:
 def dvc_stages(file: str) -> dict[str, Any]:
     """The stages of dvc.yaml or dvc.lock, {} where the file is absent."""
     path = ROOT / file
-    stages: dict[str, Any] | None = _mapping(path, _by_dvc).get("stages") if path.exists() else None
+    stages: dict[str, Any] | None = as_dvc_reads(path).get("stages") if path.exists() else None
     return stages or {}
 
 

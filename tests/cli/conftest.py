@@ -1,7 +1,5 @@
 """A copy of the project that a test may spoil, and the command `titer` run in it."""
 
-import contextlib
-import io
 import os
 import re
 import resource
@@ -11,10 +9,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
+from tests import commands
+from tests.commands import Done
 from tests.registry.made_up_versions import two_versions
 from titer import runner
 from titer.cli.main import main
@@ -25,15 +24,6 @@ CHOICES = {"model": "pocket", "domain": "autoimmune", "papers": "sample", "hardw
 
 Titer = Callable[..., tuple[int, str, str]]
 """The fixture `titer`: arguments to exit code, output, errors."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True)
@@ -52,19 +42,7 @@ class Project:
 
     def titer(self, *arguments: str, **environment: str) -> Done:
         """The command in this process, which spares the second that Python and imports take."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            contextlib.chdir(self.root),
-            mock.patch.dict(os.environ, environment),
-            mock.patch.object(runner, "ROOT", self.root),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            try:
-                code = main(arguments)
-            except SystemExit as ended:  # argparse's, of a wrong or missing argument
-                code = int(ended.code or 0)
-        return Done(code, out.getvalue(), err.getvalue())
+        return commands.titer(self.root, *arguments, **environment)
 
     def process(self, *arguments: str, **environment: str) -> Ended:
         """The command as a person runs it, by the copy's own code.

@@ -1,9 +1,10 @@
 """`titer report pack|verify`: all numbers in one zip, and the same numbers computed again."""
 
 import argparse
+import re
 import string
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def pack(arguments: argparse.Namespace) -> None:
     """Write the pack.
 
     Raises:
-        DataError: score has not run, or a file is not known to be what its stage made.
+        DataError: score has not run, a file is not known to be what its stage made, or a setting
+            is not the one that it was made with.
     """
     from titer import runner
     from titer.cli import doctor
@@ -41,10 +43,37 @@ def pack(arguments: argparse.Namespace) -> None:
     choices, _ = runner.load_params()
     reads, writes = _places(choices)
     chosen = [f"conf/{group}/{name}.yaml" for group, name in choices.items()]
+    _check_settings(chosen)
     doctor.check_outs(runner.ROOT, writes.values(), inputs=reads.values())
     out = arguments.out or runner.ROOT / "runs" / "pack.zip"
     n_files = packs.write(runner.ROOT, out, reads=reads, writes=writes, extra=chosen)
     print(f"{out}: {n_files} files, {out.stat().st_size / 2**20:.1f} MiB, no text of training rows")
+
+
+def _check_settings(chosen: Sequence[str]) -> None:
+    """Refuse settings other than the result's, which a pack would show beside it."""
+    from titer import runner
+    from titer.errors import DataError
+
+    again = "the pack would not be of this result. Run: dvc repro"
+    for stage, body in runner.dvc_stages("dvc.lock").items():
+        for file, made_with in (body.get("params") or {}).items():
+            if file.startswith("conf/") and file not in chosen:
+                raise DataError(f"params.yaml: {file} is not chosen, {stage} ran with it: {again}")
+            now = runner.as_dvc_reads(runner.ROOT / file)
+            for key, was in _flat(made_with).items():
+                found = _flat(now).get(key)
+                if found != was:
+                    raise DataError(f"{file}: {key} is {found}, {stage} ran with {was}: {again}")
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+    return found
 
 
 def _places(choices: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
@@ -70,10 +99,11 @@ def verify(arguments: argparse.Namespace) -> None:
     from titer.report import pack as packs
 
     def declared(root: Path) -> tuple[dict[str, str], dict[str, str]]:
-        return _places(runner.read_yaml(root / "params.yaml"))
+        return _places(_packed(root))
 
     def settings(root: Path) -> Any:
-        values = runner.read_yaml(root / "params.yaml")
+        values = _packed(root)
+        _check_judge(root, values)
         domain = runner.read_yaml(root / "conf" / "domain" / f"{values['domain']}.yaml")
         return packs.asked_from(values, domain, root)
 
@@ -86,4 +116,38 @@ def verify(arguments: argparse.Namespace) -> None:
     print("taken as packed: counts of the training rows, leaks found in them, a judge's opinions")
     if checked.different:
         raise DataError(f"{len(checked.different)} of the files that score writes differ")
-    print(f"{checked.n_files} files as packed; every number was computed again and is the same")
+    print(
+        f"{checked.n_files} files as packed; every number but those taken as packed was computed "
+        "again and is the same"
+    )
+
+
+def _packed(root: Path) -> dict[str, Any]:
+    """Settings of an unpacked tree; a choice is a plain name, so that it leads out of no folder."""
+    from titer import runner
+    from titer.errors import FormatError
+
+    values = runner.read_yaml(root / "params.yaml")
+    for group in runner.groups():
+        name = str(values[group])
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise FormatError(
+                f"params.yaml: {group} = {name!r}: no name of a file in conf/{group}. Ask for the "
+                "pack again"
+            )
+    return values
+
+
+def _check_judge(root: Path, values: Mapping[str, Any]) -> None:
+    """A judge's opinions are taken as packed, so at least the settings must have asked for them."""
+    from titer import files
+    from titer.errors import FormatError
+
+    path = _places(values)[1]["stats"]
+    status = files.read_json_object(root / path)["judge"]["status"]
+    is_on = bool(values["score"]["judge"]["enabled"])
+    if (status != "off") != is_on:
+        raise FormatError(
+            f"{path} holds a judge with status {status!r}, and params.yaml says "
+            f"score.judge.enabled: {str(is_on).lower()}. Ask for the pack again"
+        )

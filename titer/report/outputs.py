@@ -75,7 +75,8 @@ def scored(
             reviewed=reviews.load(at.reviews),
         )
         bar.update()
-        stats["judge"] = opinions(stats)
+        # as it will be stored: a pack's numbers are printed again from there
+        stats["judge"] = files.rounded(opinions(stats))
         checked: dict[str, Any] = files.rounded(
             {**leaks, "scores": score_tables.clean_scores(stats, leaks)}
         )

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -184,7 +185,7 @@ def _compared(
     )
     kept = {name: (folder / path).read_text(encoding="utf-8") for name, path in writes.items()}
     different = {
-        writes[name]: _first_difference(kept[name], text)
+        writes[name]: first_difference(kept[name], text)
         for name, text in texts.items()
         if kept[name] != text
     }
@@ -259,12 +260,22 @@ def _check_clash(pack: Path, names: Iterable[str]) -> None:
                 )
 
 
-def _first_difference(stored: str, computed: str) -> str:
+def first_difference(stored: str, computed: str) -> str:
+    """Where two texts differ first, with what stands there in each."""
     one, other = stored.splitlines(), computed.splitlines()
     for number, (left, right) in enumerate(zip(one, other, strict=False), 1):
         if left != right:
-            return f"line {number}: {left.strip()[:80]!r} stored, {right.strip()[:80]!r} computed"
+            pairs = enumerate(zip_longest(left, right))
+            at = next(place for place, (a, b) in pairs if a != b)
+            shown = [_around(line, at) for line in (left, right)]
+            return f"line {number}: {shown[0]!r} stored, {shown[1]!r} computed"
     return f"{len(one)} lines stored, {len(other)} computed"
+
+
+def _around(line: str, at: int) -> str:
+    """At most 80 characters of a line, those about a place."""
+    start = max(0, at - 40)
+    return ("..." if start else "") + line[start : start + 80].strip()
 
 
 def asked_from(values: Mapping[str, Any], domain: Mapping[str, Any], root: Path) -> outputs.Asked:
