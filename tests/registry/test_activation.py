@@ -112,6 +112,19 @@ def test_the_active_version_is_retired_by_force_alone_and_then_none_serves(regis
         activation.rollback(registry, QLORA)
 
 
+def test_what_another_clone_retired_serves_no_more_and_one_can_go_on(
+    registry: Path, clone: Path
+) -> None:
+    for number in (TWO, ONE):
+        activation.activate(registry, QLORA, number, force=True, reason="try it")
+    activation.retire(clone, QLORA, ONE, reason="unsafe")
+    run(registry, "git", "fetch", "--quiet", "--tags", str(clone))
+    assert tags.read(registry, QLORA).active is None
+    left, now = activation.rollback(registry, QLORA)
+    assert (left.number, now.number) == (ONE, TWO)
+    assert tags.read(registry, QLORA).active == now
+
+
 @pytest.mark.parametrize("since", [ONE, TWO], ids=["the first", "the second"])
 def test_after_a_withdrawn_version_rollback_goes_to_the_one_before(
     registry: Path, since: Number

@@ -69,7 +69,7 @@ class History:
     def served(self) -> list[Number]:
         """What served and would again if each later one were rolled back, the oldest first.
 
-        The last one is active, or was withdrawn and none took its place.
+        The last one is active, or was withdrawn or retired and none took its place.
         """
         stack: list[Number] = []
         for event in self.activations:
@@ -82,10 +82,14 @@ class History:
 
     @property
     def active(self) -> Version | None:
-        """The version that serves; null before the first and since the last was withdrawn."""
+        """The version that serves; null before the first and since the last was taken away.
+
+        Another clone may have retired it without knowing that it serves here.
+        """
         if not self.activations or self.activations[-1].action == WITHDRAW:
             return None
-        return self.versions[self.served[-1]]
+        last = self.versions[self.served[-1]]
+        return last if last.retired is None else None
 
     def get(self, number: Number) -> Version:
         """The version of a number.
