@@ -150,6 +150,30 @@ def test_rollback_passes_over_what_was_retired(registry: Path) -> None:
         activation.rollback(registry, QLORA)
 
 
+@pytest.mark.parametrize(
+    ("tag", "message", "said"),
+    [
+        ("autoimmune-qlora#active", "{}",
+         r"^autoimmune-qlora#active: not a tag of `titer model activate`\. Delete it: git tag -d"),
+        ("autoimmune-qlora#active#1",
+         '{"action": "wish", "forced": false, "verdict": "helped", "reason": ""}',
+         r"^autoimmune-qlora#active#1: not a tag of `titer model activate`\. Delete it: git tag -"),
+        ("autoimmune-qlora@v2.0.0-rc1", "soon",
+         r"^autoimmune-qlora@v2\.0\.0-rc1: 'v2\.0\.0-rc1' is no version; expected the form v1\.0\.0"
+         r"\. Delete the tag: git tag -d 'autoimmune-qlora@v2\.0\.0-rc1'$"),
+    ],
+    ids=["no counter", "no action", "no number"],
+)  # fmt: skip
+def test_a_tag_that_another_program_wrote_is_named_with_the_cure(
+    registry: Path, tag: str, message: str, said: str
+) -> None:
+    run(registry, "git", "tag", "--annotate", tag, "--message", message, "HEAD~1")
+    with pytest.raises(DataError, match=said):
+        tags.read(registry, QLORA)
+    run(registry, "git", "tag", "--delete", tag)
+    assert list(tags.read(registry, QLORA).versions) == [ONE, TWO]
+
+
 def test_an_unknown_version_is_named_with_those_that_are(built: Path) -> None:
     said = r"^autoimmune-qlora@v9\.0\.0 is not registered; there are v1\.0\.0, v1\.1\.0"
     with pytest.raises(NotFound, match=said):

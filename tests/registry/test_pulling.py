@@ -51,6 +51,22 @@ def test_an_activation_without_its_version_is_one_line(registry: Path, clone: Pa
         tags.read(clone, QLORA)
 
 
+def test_a_rollback_without_what_served_before_is_one_line(registry: Path, clone: Path) -> None:
+    activation.activate(registry, QLORA, ONE)
+    activation.activate(registry, QLORA, TWO, force=True, reason="try it")
+    activation.rollback(registry, QLORA)
+    made.run(registry, "git", "push", "--quiet", str(clone), "autoimmune-qlora#active#3")
+    said = (
+        r"^autoimmune-qlora#active#3: goes back to v1\.0\.0, whose activations are missing here "
+        r"\(first is #3\)\. Run: git fetch --tags$"
+    )
+    with pytest.raises(DataError, match=said):
+        tags.read(clone, QLORA)
+    made.run(clone, "git", "fetch", "--quiet", "--tags", str(registry))
+    active = tags.read(clone, QLORA).active
+    assert active is not None and active.number == ONE
+
+
 def test_a_version_that_nobody_pushed_is_one_line(clone: Path, tmp_path: Path) -> None:
     made.run(clone, "dvc", "remote", "modify", "store", "url", str(tmp_path / "empty"))
     with pytest.raises(DataError, match="Where it was registered: dvc push") as caught:

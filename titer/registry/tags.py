@@ -112,7 +112,7 @@ def read(root: Path, name: Name) -> History:
     """All versions and activations of a name.
 
     Raises:
-        DataError: no Git repository, or a tag that Titer did not write.
+        DataError: no Git repository, a tag that Titer did not write, or one that is missing here.
     """
     with _gto() as api:
         events = list(api.history(str(root), str(name)))
@@ -122,22 +122,41 @@ def read(root: Path, name: Name) -> History:
     retired = {event["version"]: event["message"] for event in by_kind.get("deregistration", ())}
     found = [_version(name, event, retired) for event in by_kind.get("registration", ())]
     moves = by_kind.get("assignment", []) + by_kind.get("unassignment", [])
-    moves = [event for event in moves if event["stage"] == STAGE]
-    return History(
-        name,
-        {version.number: version for version in sorted(found, key=lambda one: one.number)},
-        [_activation(event) for event in sorted(moves, key=_counter)],
-    )
+    moves = sorted((event for event in moves if event["stage"] == STAGE), key=_counter)
+    activations = [_activation(event) for event in moves]
+    _check_whole(name, moves, activations)
+    versions = {version.number: version for version in sorted(found, key=lambda one: one.number)}
+    return History(name, versions, activations)
+
+
+def _check_whole(name: Name, moves: list[Any], activations: list[Activation]) -> None:
+    """Refuse a rollback to what never served here.
+
+    Gaps between the counters are no sign: GTO counts its other stages too, and a tag may be
+    deleted.
+    """
+    for place, one in enumerate(activations):
+        before = History(name, activations=activations[:place])
+        if one.action == ROLLBACK and one.number not in before.served:
+            raise DataError(
+                f"{moves[place]['ref']}: goes back to {one.number}, whose activations are missing "
+                f"here (first is #{_counter(moves[0])}). Run: git fetch --tags"
+            )
 
 
 def _version(name: Name, event: Any, retired: dict[str, str]) -> Version:
+    ref = event["ref"]
+    try:
+        number = parse_number(event["version"])
+    except ConfigError as error:  # GTO's versions may have more parts, such as -rc1
+        raise DataError(f"{ref}: {error}. Delete the tag: git tag -d '{ref}'") from None
     return Version(
         name=name,
-        number=parse_number(event["version"]),
+        number=number,
         commit=event["commit"],
         registered_at=_utc(event),
         by=event["author"],
-        record=from_text(event["message"], event["ref"]),
+        record=from_text(event["message"], ref),
         retired=retired.get(event["version"]),
     )
 
@@ -155,10 +174,10 @@ def _activation(event: Any) -> Activation:
         action, forced, verdict, reason = (
             said[key] for key in ("action", "forced", "verdict", "reason")
         )
+        if action not in (ACTIVATE, ROLLBACK, WITHDRAW):
+            raise ValueError(action)
     except (ValueError, TypeError, KeyError):
-        raise DataError(
-            f"{ref}: not a tag of `titer model activate`. Delete it: git tag -d '{ref}'"
-        ) from None
+        raise _not_ours(ref) from None
     return Activation(action, number, _utc(event), event["author"], forced, verdict, reason)
 
 
@@ -167,7 +186,14 @@ def _utc(event: Any) -> str:
 
 
 def _counter(event: Any) -> int:
-    return int(event["ref"].rpartition("#")[2])
+    counter = event["ref"].rpartition("#")[2]
+    if not counter.isdecimal():  # `gto assign --simple true` counts none
+        raise _not_ours(event["ref"])
+    return int(counter)
+
+
+def _not_ours(ref: str) -> DataError:
+    return DataError(f"{ref}: not a tag of `titer model activate`. Delete it: git tag -d '{ref}'")
 
 
 def register(root: Path, name: Name, number: Number, record: Record) -> None:
