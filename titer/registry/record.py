@@ -21,6 +21,12 @@ FIT_TO_ACTIVATE = (HELPED, EQUIVALENT)
 BASE_KEYS = ("id", "revision", "weights_sha256", "tokenizer_sha256", "chat_template_sha256")
 """Keys of results/model.json that tell one base model from another."""
 
+TEXTS = (
+    "description", "plan_sha256", "weights_sha256", "tree_sha256", "precision", "verdict",
+    "sentence", "endpoint",
+)  # fmt: skip
+"""Fields of a record that always hold a text."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -80,15 +86,29 @@ def from_text(text: str, where: str) -> Record:
                 f"{SCHEMA_VERSION}. Install the Titer that registered it"
             )
         found = Record(**values)
-        if not isinstance(found.base, dict) or not isinstance(found.metrics, dict):
-            raise TypeError("base and metrics are objects")
+        _check_types(found)
         _ = [found.base[key] for key in BASE_KEYS]
         return found
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise DataError(
             f"{where}: its tag holds no record of `titer model register`. Delete the tag, or "
             "register the commit under another version"
         ) from None
+
+
+def _check_types(found: Record) -> None:
+    """Refuse values of another kind than the fields say: any program may write a tag."""
+    if not isinstance(found.base, dict) or not isinstance(found.metrics, dict):
+        raise TypeError("base and metrics are objects")
+    texts = [getattr(found, key) for key in TEXTS]
+    may_lack = [found.licence, found.data_sha256, *found.base.values()]
+    texts += [value for value in may_lack if value is not None]
+    if not all(isinstance(value, str) for value in texts):
+        raise TypeError("a text is none")
+    # bool is an int to Python; isfinite also refuses what no float holds
+    if not all(type(value) in (int, float) and math.isfinite(value)
+               for value in found.metrics.values()):  # fmt: skip
+        raise TypeError("a metric is no number")
 
 
 def read(root: Path, arm: str, description: str) -> Record:
