@@ -100,15 +100,17 @@ def _check_types(found: Record) -> None:
     """Refuse values of another kind than the fields say: any program may write a tag."""
     if not isinstance(found.base, dict) or not isinstance(found.metrics, dict):
         raise TypeError("base and metrics are objects")
-    texts = [getattr(found, key) for key in TEXTS]
-    may_lack = [found.licence, found.data_sha256, *found.base.values()]
-    texts += [value for value in may_lack if value is not None]
-    if not all(isinstance(value, str) for value in texts):
-        raise TypeError("a text is none")
-    # bool is an int to Python; isfinite also refuses what no float holds
-    if not all(type(value) in (int, float) and math.isfinite(value)
-               for value in found.metrics.values()):  # fmt: skip
-        raise TypeError("a metric is no number")
+    may_lack = {"licence": found.licence, "data_sha256": found.data_sha256}
+    may_lack |= {f"base {key}": value for key, value in found.base.items()}
+    texts: dict[str, Any] = {key: getattr(found, key) for key in TEXTS}
+    texts |= {key: value for key, value in may_lack.items() if value is not None}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{key} is no text: {value!r}")
+    for key, number in found.metrics.items():
+        # bool is an int to Python; isfinite also refuses what no float holds
+        if type(number) not in (int, float) or not math.isfinite(number):
+            raise TypeError(f"{key} is no number: {number!r}")
 
 
 def read(root: Path, arm: str, description: str) -> Record:
@@ -127,6 +129,7 @@ def read(root: Path, arm: str, description: str) -> Record:
     with files.as_written(root / "results", "Run: dvc checkout results"):
         found = _read(root, arm, description)
         found.to_text()  # JSON has no NaN, and a tag holds JSON
+        _check_types(found)
         return found
 
 
