@@ -49,6 +49,15 @@ def test_use_is_counted_from_the_store_when_asked(titer: Titer, tmp_path: Path) 
     assert "conversations     1\n" in out and "satisfaction      0.75 (1 ratings)" in out
 
 
+def test_versions_of_a_domain_that_was_renamed_are_found(titer: Titer) -> None:
+    conf = runner.ROOT / "conf" / "domain"
+    (conf / "autoimmune.yaml").rename(conf / "immunology.yaml")
+    one = "autoimmune-qlora@v1.0.0"
+    assert one in titer("model", "list")[1]
+    assert titer("model", "show", one)[1].startswith(f"{one}\n")
+    assert titer("model", "retire", one, "--reason", "renamed")[0] == 0
+
+
 def test_what_a_tag_says_steers_no_terminal(titer: Titer) -> None:
     """A foreign tag's text may hold what `titer model` itself refuses."""
     hostile = "unsafe\nautoimmune-qlora@v9.0.0  ACTIVE\x1b[2J"

@@ -170,6 +170,7 @@ def test_a_tag_that_another_program_wrote_is_named_with_the_cure(
     run(registry, "git", "tag", "--annotate", tag, "--message", message, "HEAD~1")
     with pytest.raises(DataError, match=said):
         tags.read(registry, QLORA)
+    assert tags.names(registry) == [QLORA]
     run(registry, "git", "tag", "--delete", tag)
     assert list(tags.read(registry, QLORA).versions) == [ONE, TWO]
 

@@ -289,9 +289,13 @@ def pull(arguments: argparse.Namespace) -> None:
 
 
 def _domains() -> Sequence[str]:
+    """Those of conf/, then those of versions whose file there was renamed or deleted."""
     from titer import runner
+    from titer.registry import tags
 
-    return runner.groups()["domain"]
+    chosen = runner.groups()["domain"]
+    tagged = dict.fromkeys(name.domain for name in tags.names(runner.ROOT))
+    return [*chosen, *(domain for domain in tagged if domain not in chosen)]
 
 
 def _history(name: "Name") -> "History":

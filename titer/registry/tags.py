@@ -12,7 +12,7 @@ from typing import Any
 
 from titer import files
 from titer.errors import ConfigError, DataError, NotFound, did_you_mean
-from titer.registry.names import Name, Number, parse_number
+from titer.registry.names import Name, Number, in_tag, parse_number
 from titer.registry.record import Record, from_text
 
 STAGE = "active"
@@ -106,6 +106,18 @@ class History:
                 f"{self.name}@{number} is not registered; {there}. See: titer model list"
             )
         return self.versions[number]
+
+
+def names(root: Path) -> list[Name]:
+    """Every name that has a version, in order; of domains too whose file is gone.
+
+    Raises:
+        DataError: no Git repository.
+    """
+    with _gto() as api:
+        events = list(api.history(str(root)))
+    found = {event["artifact"] for event in events if event["event"] == "registration"}
+    return [name for text in sorted(found) if (name := in_tag(text)) is not None]
 
 
 def read(root: Path, name: Name) -> History:
