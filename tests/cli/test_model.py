@@ -65,7 +65,7 @@ def test_what_a_tag_says_steers_no_terminal(titer: Titer) -> None:
     known = tags.read(runner.ROOT, QLORA)
     version = list(known.versions.values())[-1]
     written = replace(version.record, description=hostile, verdict="hurt\x1b[2J", base=(
-        version.record.base | {"id": hostile}))  # fmt: skip
+        version.record.base | {"id": hostile, "weights_sha256": None}))  # fmt: skip
     run(runner.ROOT, "git", "commit", "--quiet", "--allow-empty", "--message", "More")
     tags.register(runner.ROOT, QLORA, Number(1, 2, 0), written)
     tags.retire(runner.ROOT, version, hostile)
@@ -76,7 +76,7 @@ def test_what_a_tag_says_steers_no_terminal(titer: Titer) -> None:
     assert f"retired: {shown}\n" in out
     out = titer("model", "show", "autoimmune-qlora@v1.2.0")[1]
     assert f"description       {shown}\n" in out and f"base              {shown}, rev" in out
-    assert "\x1b" not in out
+    assert "base weights      none\n" in out and "\x1b" not in out
 
 
 @pytest.mark.slow

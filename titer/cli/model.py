@@ -147,7 +147,7 @@ def show(arguments: argparse.Namespace) -> None:
         "registered": f"{version.registered_at} by {version.by}",
         "commit": version.commit,
         "base": f"{base['id']}, revision {base['revision'] or 'none'}, licence {record.licence}",
-        "base weights": base["weights_sha256"],
+        "base weights": base["weights_sha256"] or "none",
         "training data": record.data_sha256 or "unknown: trained elsewhere",
         "plan": record.plan_sha256,
         "weights": f"{record.weights_sha256} ({record.precision} when judged)",
