@@ -1,10 +1,15 @@
 """`titer model`: versions from the command line, each mistake one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Titer
+from tests.registry.made_up_versions import QLORA, run
+from titer import runner
+from titer.registry import tags
+from titer.registry.names import Number
 
 
 def test_a_version_from_the_list_to_the_disk(titer: Titer) -> None:
@@ -42,6 +47,36 @@ def test_use_is_counted_from_the_store_when_asked(titer: Titer, tmp_path: Path) 
     )  # fmt: skip
     out = titer("model", "show", "autoimmune-qlora@v1.0.0")[1]
     assert "conversations     1\n" in out and "satisfaction      0.75 (1 ratings)" in out
+
+
+def test_versions_of_a_domain_that_was_renamed_are_found(titer: Titer) -> None:
+    conf = runner.ROOT / "conf" / "domain"
+    (conf / "autoimmune.yaml").rename(conf / "immunology.yaml")
+    one = "autoimmune-qlora@v1.0.0"
+    assert one in titer("model", "list")[1]
+    assert titer("model", "show", one)[1].startswith(f"{one}\n")
+    assert titer("model", "retire", one, "--reason", "renamed")[0] == 0
+
+
+def test_what_a_tag_says_steers_no_terminal(titer: Titer) -> None:
+    """A foreign tag's text may hold what `titer model` itself refuses."""
+    hostile = "unsafe\nautoimmune-qlora@v9.0.0  ACTIVE\x1b[2J"
+    shown = r"unsafe autoimmune-qlora@v9.0.0 ACTIVE\x1b[2J"
+    known = tags.read(runner.ROOT, QLORA)
+    version = list(known.versions.values())[-1]
+    written = replace(version.record, description=hostile, verdict="hurt\x1b[2J", base=(
+        version.record.base | {"id": hostile, "weights_sha256": None}))  # fmt: skip
+    run(runner.ROOT, "git", "commit", "--quiet", "--allow-empty", "--message", "More")
+    tags.register(runner.ROOT, QLORA, Number(1, 2, 0), written)
+    tags.retire(runner.ROOT, version, hostile)
+    _, listed, _ = titer("model", "list")
+    assert listed.splitlines()[1].split("  ")[-1] == shown
+    assert r"hurt\x1b[2J" in listed and "\x1b" not in listed
+    out = titer("model", "show", str(version))[1]
+    assert f"retired: {shown}\n" in out
+    out = titer("model", "show", "autoimmune-qlora@v1.2.0")[1]
+    assert f"description       {shown}\n" in out and f"base              {shown}, rev" in out
+    assert "base weights      none\n" in out and "\x1b" not in out
 
 
 @pytest.mark.slow

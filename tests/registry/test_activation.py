@@ -112,6 +112,19 @@ def test_the_active_version_is_retired_by_force_alone_and_then_none_serves(regis
         activation.rollback(registry, QLORA)
 
 
+def test_what_another_clone_retired_serves_no_more_and_one_can_go_on(
+    registry: Path, clone: Path
+) -> None:
+    for number in (TWO, ONE):
+        activation.activate(registry, QLORA, number, force=True, reason="try it")
+    activation.retire(clone, QLORA, ONE, reason="unsafe")
+    run(registry, "git", "fetch", "--quiet", "--tags", str(clone))
+    assert tags.read(registry, QLORA).active is None
+    left, now = activation.rollback(registry, QLORA)
+    assert (left.number, now.number) == (ONE, TWO)
+    assert tags.read(registry, QLORA).active == now
+
+
 @pytest.mark.parametrize("since", [ONE, TWO], ids=["the first", "the second"])
 def test_after_a_withdrawn_version_rollback_goes_to_the_one_before(
     registry: Path, since: Number
@@ -135,6 +148,31 @@ def test_rollback_passes_over_what_was_retired(registry: Path) -> None:
     activation.retire(registry, QLORA, TWO, reason="unsafe")
     with pytest.raises(AdapterError, match="no other version served before"):
         activation.rollback(registry, QLORA)
+
+
+@pytest.mark.parametrize(
+    ("tag", "message", "said"),
+    [
+        ("autoimmune-qlora#active", "{}",
+         r"^autoimmune-qlora#active: not a tag of `titer model activate`\. Delete it: git tag -d"),
+        ("autoimmune-qlora#active#1",
+         '{"action": "wish", "forced": false, "verdict": "helped", "reason": ""}',
+         r"^autoimmune-qlora#active#1: not a tag of `titer model activate`\. Delete it: git tag -"),
+        ("autoimmune-qlora@v2.0.0-rc1", "soon",
+         r"^autoimmune-qlora@v2\.0\.0-rc1: 'v2\.0\.0-rc1' is no version; expected the form v1\.0\.0"
+         r"\. Delete the tag: git tag -d 'autoimmune-qlora@v2\.0\.0-rc1'$"),
+    ],
+    ids=["no counter", "no action", "no number"],
+)  # fmt: skip
+def test_a_tag_that_another_program_wrote_is_named_with_the_cure(
+    registry: Path, tag: str, message: str, said: str
+) -> None:
+    run(registry, "git", "tag", "--annotate", tag, "--message", message, "HEAD~1")
+    with pytest.raises(DataError, match=said):
+        tags.read(registry, QLORA)
+    assert tags.names(registry) == [QLORA]
+    run(registry, "git", "tag", "--delete", tag)
+    assert list(tags.read(registry, QLORA).versions) == [ONE, TWO]
 
 
 def test_an_unknown_version_is_named_with_those_that_are(built: Path) -> None:

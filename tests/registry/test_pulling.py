@@ -1,6 +1,7 @@
 """A clone gets a version from the remote, byte for byte, or nothing of it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from titer import files
 from titer.errors import BaseMismatch, DataError
 from titer.registry import activation, pulling, tags
 from titer.registry.names import Number
+from titer.registry.tags import Version
 
 ONE, TWO = Number(1, 0, 0), Number(1, 1, 0)
 
@@ -51,11 +53,28 @@ def test_an_activation_without_its_version_is_one_line(registry: Path, clone: Pa
         tags.read(clone, QLORA)
 
 
+def test_a_rollback_without_what_served_before_is_one_line(registry: Path, clone: Path) -> None:
+    activation.activate(registry, QLORA, ONE)
+    activation.activate(registry, QLORA, TWO, force=True, reason="try it")
+    activation.rollback(registry, QLORA)
+    made.run(registry, "git", "push", "--quiet", str(clone), "autoimmune-qlora#active#3")
+    said = (
+        r"^autoimmune-qlora#active#3: goes back to v1\.0\.0, whose activations are missing here "
+        r"\(first is #3\)\. Run: git fetch --tags$"
+    )
+    with pytest.raises(DataError, match=said):
+        tags.read(clone, QLORA)
+    made.run(clone, "git", "fetch", "--quiet", "--tags", str(registry))
+    active = tags.read(clone, QLORA).active
+    assert active is not None and active.number == ONE
+
+
 def test_a_version_that_nobody_pushed_is_one_line(clone: Path, tmp_path: Path) -> None:
     made.run(clone, "dvc", "remote", "modify", "store", "url", str(tmp_path / "empty"))
     with pytest.raises(DataError, match="Where it was registered: dvc push") as caught:
         pulling.pull(clone, tags.read(clone, QLORA).get(ONE))
     assert "\n" not in str(caught.value)
+    assert "No such file or directory" in str(caught.value) and "Studio" not in str(caught.value)
     assert list((clone / "registered/autoimmune-qlora").iterdir()) == []
 
 
@@ -101,3 +120,86 @@ def test_a_version_json_alone_makes_no_copy_that_may_be_deleted(
     with pytest.raises(DataError, match=r"own: holds something else; nothing was touched\. Move"):
         pulling.pull(registry, version, own)
     assert (own / added).read_text() == "years of work"
+
+
+def copy_of(version: Version, folder: Path, weights: str) -> Path:
+    """What a pull leaves behind, or left before somebody changed it."""
+    for name, body in made.model(weights).items():
+        files.write_bytes(folder / "model" / name, body)
+    files.write_text(folder / "version.json", f"{version.record.to_text()}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["model/thesis.tex", pytest.param("results/thesis.tex", marks=pytest.mark.slow)]
+)
+def test_a_file_of_ones_own_within_a_damaged_copy_is_kept(
+    built: Path, tmp_path: Path, name: str
+) -> None:
+    version = tags.read(built, QLORA).get(ONE)
+    here = copy_of(version, tmp_path / "here", "onf")
+    files.write_text(here / "results" / "qlora" / "run.json", "{}")
+    files.write_text(here / name, "years of work")
+    with pytest.raises(DataError, match=rf"{name}: no file of autoimmune-qlora@v1\.0\.0; nothing"):
+        pulling.pull(built, version, here)
+    assert (here / name).read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+@pytest.mark.parametrize("weights", ["one", "onf"], ids=["whole", "damaged"])
+def test_a_copy_of_another_version_is_named_and_left_alone(
+    built: Path, tmp_path: Path, weights: str
+) -> None:
+    one, two = tags.read(built, QLORA).versions.values()
+    here = copy_of(one, tmp_path / "here", weights)
+    said = (
+        r"here: holds autoimmune-qlora@v1\.0\.0, not autoimmune-qlora@v1\.1\.0; nothing was touch"
+    )
+    with pytest.raises(DataError, match=said):
+        pulling.pull(built, two, here)
+    assert made.content(here / "model") == made.model(weights)
+
+
+def test_a_copy_of_a_version_without_a_tag_is_left_alone_even_of_the_same_weights(
+    built: Path, tmp_path: Path
+) -> None:
+    version = tags.read(built, QLORA).get(ONE)
+    gone = replace(version, record=replace(version.record, description="judged anew"))
+    here = copy_of(gone, tmp_path / "here", "one")
+    with pytest.raises(DataError, match=r"holds a version that has no tag here \('judged anew'\),"):
+        pulling.pull(built, version, here)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"\xff"], ids=["empty", "cut", "no text"])
+def test_a_damaged_version_json_beside_a_whole_model_is_written_again(
+    built: Path, tmp_path: Path, damaged: bytes
+) -> None:
+    version = tags.read(built, QLORA).get(ONE)
+    here = copy_of(version, tmp_path / "here", "one")
+    right = (here / "version.json").read_bytes()
+    (here / "version.json").write_bytes(damaged)
+    assert pulling.pull(built, version, here) == (here, False)
+    assert (here / "version.json").read_bytes() == right
+
+
+def test_a_place_where_no_folder_can_lie_is_refused_before_the_download(
+    clone: Path, tmp_path: Path
+) -> None:
+    """A download would fail here: the clone's remote is gone."""
+    made.run(clone, "dvc", "remote", "modify", "store", "url", str(tmp_path / "empty"))
+    version = tags.read(clone, QLORA).get(ONE)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "afile").write_text("years of work")
+    for name, said in (
+        ("link", r"link: is a link, which .* Name the folder that it points to: .*/elsewhere$"),
+        ("broken", r"broken: is a link, .*/nowhere$"),
+        (
+            "afile/x/y",
+            r"afile/x/y: .*/afile is a file, and no folder can lie in it\. Name another$",
+        ),
+        ("afile", r"afile: holds something else; nothing was touched"),
+    ):
+        with pytest.raises(DataError, match=said):
+            pulling.pull(clone, version, tmp_path / name)

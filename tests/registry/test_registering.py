@@ -137,6 +137,14 @@ def test_a_fine_tune_that_did_not_run_is_not_registered(registry: Path) -> None:
         record.read(registry, "qlora", "without the fine-tune")
 
 
+def test_a_result_that_no_tag_can_hold_is_not_registered(registry: Path) -> None:
+    model = files.read_json(registry / "results" / "model.json")
+    (registry / "results" / "model.json").unlink()
+    files.write_json(registry / "results" / "model.json", model | {"license": ["mit", "bsd"]})
+    with pytest.raises(DataError, match=r"licence is no text: \['mit', 'bsd'\]\)\. Run: dvc"):
+        record.read(registry, "qlora", "two licences")
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [(" \n", "--description is empty"), ("a\x1b[2Jb", "a control character")]
 )

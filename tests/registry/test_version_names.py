@@ -1,6 +1,7 @@
 """Names, numbers, and which number comes next."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -81,6 +82,26 @@ def test_a_wrong_name_is_one_line(text: str, said: str) -> None:
 
 def test_a_record_comes_back_from_its_tag() -> None:
     assert record.from_text(OLD.to_text(), "a@v1.0.0") == OLD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metrics": {"score": "high"}},
+        {"metrics": {"score": None}},
+        {"metrics": {"score": True}},
+        {"metrics": {"score": float("nan")}},
+        {"metrics": {"score": 10**400}},
+        {"description": 5},
+        {"licence": ["mit"]},
+        {"base": OLD.base | {"id": 5}},
+    ],
+    ids=["text", "null", "bool", "no number", "too large", "description", "licence", "base"],
+)
+def test_a_record_with_values_of_another_kind_is_refused(changes: dict[str, object]) -> None:
+    text = json.dumps(asdict(OLD) | changes)
+    with pytest.raises(DataError, match=r"^a@v1\.0\.0: its tag holds no record of"):
+        record.from_text(text, "a@v1.0.0")
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def list_all(arguments: argparse.Namespace) -> None:
         mark = "not rated" if mean is None else f"{mean:.2f}"
         agreed = "consent" if row.consent else "NO CONSENT"
         facts = (row.id, row.domain, row.created_at, f"{len(row.turns)} turns", mark, agreed)
-        print(_visible("  ".join([*facts, row.version or "version unknown"])))
+        print(visible("  ".join([*facts, row.version or "version unknown"])))
     print(f"{n_all:,} conversations; {n_forgotten:,} forgotten ever")
 
 
@@ -186,14 +186,14 @@ def show(arguments: argparse.Namespace) -> None:
     with opened_store() as store:
         row = store.get(arguments.id)
     said = f"{row.consent.at}, {row.consent.how}" if row.consent else "NONE"
-    print(_visible(f"{row.id}  {row.domain}  {row.created_at}  {row.version or 'version unknown'}"))
-    print(_visible(f"consent: {said}"))
+    print(visible(f"{row.id}  {row.domain}  {row.created_at}  {row.version or 'version unknown'}"))
+    print(visible(f"consent: {said}"))
     for number, turn in enumerate(row.turns):
-        print(_visible(f"\n[{number}] {turn.role}: {turn.content}"))
+        print(visible(f"\n[{number}] {turn.role}: {turn.content}"))
     for rating in row.ratings:
         about = "the whole" if rating.turn is None else f"turn {rating.turn}"
         words = f"\nrating of {about}: {rating.score:g} {rating.comment or ''}"
-        print(_visible(words.rstrip()))
+        print(visible(words.rstrip()))
 
 
 def rate(arguments: argparse.Namespace) -> None:
@@ -290,7 +290,7 @@ def _table(counts: dict[str, int]) -> None:
         print(f"  {name:<{width}}  {number:>7,}")
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Control characters spelled out: a message must not steer the terminal that shows it."""
     return "".join(
         sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text

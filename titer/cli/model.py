@@ -108,9 +108,14 @@ def list_all(arguments: argparse.Namespace) -> None:
 def _row(history: "History", version: "Version") -> Sequence[str]:
     record = version.record
     return (
-        str(version), _state(history, version), version.registered_at[:10], record.verdict,
-        _score(record.metrics), record.description,
+        str(version), _state(history, version), version.registered_at[:10], _line(record.verdict),
+        _score(record.metrics), _line(record.description),
     )  # fmt: skip
+
+
+def _line(text: str) -> str:
+    """Words of a tag, which any program may write: on one line, control characters spelled out."""
+    return conversations.visible(" ".join(text.split()))
 
 
 def _state(history: "History", version: "Version") -> str:
@@ -123,7 +128,7 @@ def _score(metrics: dict[str, Any]) -> str:
     if "score" not in metrics:
         return "-"
     ends = ""
-    if "score_low" in metrics:
+    if {"score_low", "score_high"} <= metrics.keys():
         ends = f" ({metrics['score_low']:.3f} to {metrics['score_high']:.3f})"
     return f"{metrics['score']:.3f}{ends}"
 
@@ -142,7 +147,7 @@ def show(arguments: argparse.Namespace) -> None:
         "registered": f"{version.registered_at} by {version.by}",
         "commit": version.commit,
         "base": f"{base['id']}, revision {base['revision'] or 'none'}, licence {record.licence}",
-        "base weights": base["weights_sha256"],
+        "base weights": base["weights_sha256"] or "none",
         "training data": record.data_sha256 or "unknown: trained elsewhere",
         "plan": record.plan_sha256,
         "weights": f"{record.weights_sha256} ({record.precision} when judged)",
@@ -153,12 +158,12 @@ def show(arguments: argparse.Namespace) -> None:
     }
     print(version)
     for label, value in facts.items():
-        print(f"  {label:<17} {value}")
+        print(f"  {_line(label):<17} {_line(value)}")
     for event in history.activations:
         if event.number == version.number:
             forced = " BY FORCE" if event.forced else ""
             words = f"{event.action}{forced}, {event.verdict}, by {event.by}. {event.reason}"
-            print(f"  {event.at}  {words}".rstrip(". "))
+            print(f"  {event.at}  {_line(words)}".rstrip(". "))
 
 
 def _use(version: "Version") -> dict[str, str]:
@@ -194,7 +199,7 @@ def activate(arguments: argparse.Namespace) -> None:
         runner.ROOT, name, number, force=arguments.force, reason=arguments.reason
     )
     forced = "" if version.record.is_fit else " BY FORCE, which its tag records"
-    print(f"{version} is active{forced}; verdict {version.record.verdict}")
+    print(f"{version} is active{forced}; verdict {_line(version.record.verdict)}")
 
 
 def rollback(arguments: argparse.Namespace) -> None:
@@ -209,7 +214,8 @@ def rollback(arguments: argparse.Namespace) -> None:
 
     name = parse_name(arguments.name, _domains())
     left, version = activation.rollback(runner.ROOT, name, reason=arguments.reason)
-    print(f"{version} is active again, {left} is not; verdict {version.record.verdict}")
+    verdict = _line(version.record.verdict)
+    print(f"{version} is active again, {left} is not; verdict {verdict}")
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -224,19 +230,19 @@ def compare(arguments: argparse.Namespace) -> None:
     first, second = (_wanted(text)[1] for text in (arguments.first, arguments.second))
     found = comparison.compare(runner.ROOT, first, second)
     level = 100 * (1 - found["plan"]["alpha"])
-    print(f"A {first}: {first.record.verdict} against its base")
-    print(f"B {second}: {second.record.verdict} against its base\n")
+    print(f"A {first}: {_line(first.record.verdict)} against its base")
+    print(f"B {second}: {_line(second.record.verdict)} against its base\n")
     print(f"{'':<38}{'n':>5}{'A':>9}{'B':>9}{'B - A':>9}   {level:g} % interval           p")
     for name, title in BLOCKS.items():
         if found["blocks"][name]:
-            print(_line(title, found["blocks"][name]))
+            print(_block(title, found["blocks"][name]))
     print("\nOf bits per byte less is better; for general texts B / A stands for B - A.")
     print(f"On the plan's endpoint ({found['plan']['primary']}): {found['decision']}.")
     for note in (*found["notes"], *(g["detail"] for g in found["gates"] if g["failed"])):
         print(f"note: {note}")
 
 
-def _line(title: str, block: dict[str, Any]) -> str:
+def _block(title: str, block: dict[str, Any]) -> str:
     """A row; of general texts the third number is a ratio, as the evaluation defines it."""
     if "ratio" in block:
         delta, ends = f"x{block['ratio']:.3f}", f"x{block['low']:.3f} to x{block['high']:.3f}"
@@ -283,9 +289,13 @@ def pull(arguments: argparse.Namespace) -> None:
 
 
 def _domains() -> Sequence[str]:
+    """Those of conf/, then those of versions whose file there was renamed or deleted."""
     from titer import runner
+    from titer.registry import tags
 
-    return runner.groups()["domain"]
+    chosen = runner.groups()["domain"]
+    tagged = dict.fromkeys(name.domain for name in tags.names(runner.ROOT))
+    return [*chosen, *(domain for domain in tagged if domain not in chosen)]
 
 
 def _history(name: "Name") -> "History":

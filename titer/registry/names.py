@@ -66,6 +66,12 @@ def parse_name(text: str, domains: Collection[str]) -> Name:
     return Name(found["domain"], found["arm"])
 
 
+def in_tag(text: str) -> Name | None:
+    """The name that a tag bears, of whatever domain; null where it is none of ours."""
+    found = _NAME.fullmatch(text)
+    return Name(found["domain"], found["arm"]) if found else None
+
+
 def parse_number(text: str) -> Number:
     """The number that a text spells.
 

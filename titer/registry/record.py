@@ -21,6 +21,12 @@ FIT_TO_ACTIVATE = (HELPED, EQUIVALENT)
 BASE_KEYS = ("id", "revision", "weights_sha256", "tokenizer_sha256", "chat_template_sha256")
 """Keys of results/model.json that tell one base model from another."""
 
+TEXTS = (
+    "description", "plan_sha256", "weights_sha256", "tree_sha256", "precision", "verdict",
+    "sentence", "endpoint",
+)  # fmt: skip
+"""Fields of a record that always hold a text."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -80,15 +86,31 @@ def from_text(text: str, where: str) -> Record:
                 f"{SCHEMA_VERSION}. Install the Titer that registered it"
             )
         found = Record(**values)
-        if not isinstance(found.base, dict) or not isinstance(found.metrics, dict):
-            raise TypeError("base and metrics are objects")
+        _check_types(found)
         _ = [found.base[key] for key in BASE_KEYS]
         return found
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise DataError(
             f"{where}: its tag holds no record of `titer model register`. Delete the tag, or "
             "register the commit under another version"
         ) from None
+
+
+def _check_types(found: Record) -> None:
+    """Refuse values of another kind than the fields say: any program may write a tag."""
+    if not isinstance(found.base, dict) or not isinstance(found.metrics, dict):
+        raise TypeError("base and metrics are objects")
+    may_lack = {"licence": found.licence, "data_sha256": found.data_sha256}
+    may_lack |= {f"base {key}": value for key, value in found.base.items()}
+    texts: dict[str, Any] = {key: getattr(found, key) for key in TEXTS}
+    texts |= {key: value for key, value in may_lack.items() if value is not None}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{key} is no text: {value!r}")
+    for key, number in found.metrics.items():
+        # bool is an int to Python; isfinite also refuses what no float holds
+        if type(number) not in (int, float) or not math.isfinite(number):
+            raise TypeError(f"{key} is no number: {number!r}")
 
 
 def read(root: Path, arm: str, description: str) -> Record:
@@ -107,6 +129,7 @@ def read(root: Path, arm: str, description: str) -> Record:
     with files.as_written(root / "results", "Run: dvc checkout results"):
         found = _read(root, arm, description)
         found.to_text()  # JSON has no NaN, and a tag holds JSON
+        _check_types(found)
         return found
 
 

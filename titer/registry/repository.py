@@ -102,14 +102,16 @@ def _run(root: Path, program: str, verb: str, *arguments: str) -> str:
         raise DataError(f"{program}: {error.strerror}. Install it, see README.md") from None
     if done.returncode:
         cure = ". Where it was registered: dvc push; here: dvc remote list"
-        reason = _reason(done.stderr) or f"exit code {done.returncode}"
+        # of an artifact the first error is that DVC's paid service has no settings
+        place = -1 if verb == "artifacts" else 0
+        reason = _reason(done.stderr, place) or f"exit code {done.returncode}"
         raise DataError(f"{program} {verb}: {reason}{cure if verb in DOWNLOADS else ''}")
     return done.stdout
 
 
-def _reason(stderr: str | None) -> str:
-    """The first line that names an error, else the first that says anything."""
+def _reason(stderr: str | None, place: int) -> str:
+    """The line at a place among those that name an error, else among those that say anything."""
     lines = [line for line in (stderr or "").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR: ", "fatal: "))]
-    found = next(iter(errors or lines), "")
+    found = (errors or lines or [""])[place]
     return found.removeprefix("ERROR: ").removeprefix("fatal: ")

@@ -12,7 +12,7 @@ from typing import Any
 
 from titer import files
 from titer.errors import ConfigError, DataError, NotFound, did_you_mean
-from titer.registry.names import Name, Number, parse_number
+from titer.registry.names import Name, Number, in_tag, parse_number
 from titer.registry.record import Record, from_text
 
 STAGE = "active"
@@ -69,7 +69,7 @@ class History:
     def served(self) -> list[Number]:
         """What served and would again if each later one were rolled back, the oldest first.
 
-        The last one is active, or was withdrawn and none took its place.
+        The last one is active, or was withdrawn or retired and none took its place.
         """
         stack: list[Number] = []
         for event in self.activations:
@@ -82,10 +82,14 @@ class History:
 
     @property
     def active(self) -> Version | None:
-        """The version that serves; null before the first and since the last was withdrawn."""
+        """The version that serves; null before the first and since the last was taken away.
+
+        Another clone may have retired it without knowing that it serves here.
+        """
         if not self.activations or self.activations[-1].action == WITHDRAW:
             return None
-        return self.versions[self.served[-1]]
+        last = self.versions[self.served[-1]]
+        return last if last.retired is None else None
 
     def get(self, number: Number) -> Version:
         """The version of a number.
@@ -104,11 +108,23 @@ class History:
         return self.versions[number]
 
 
+def names(root: Path) -> list[Name]:
+    """Every name that has a version, in order; of domains too whose file is gone.
+
+    Raises:
+        DataError: no Git repository.
+    """
+    with _gto() as api:
+        events = list(api.history(str(root)))
+    found = {event["artifact"] for event in events if event["event"] == "registration"}
+    return [name for text in sorted(found) if (name := in_tag(text)) is not None]
+
+
 def read(root: Path, name: Name) -> History:
     """All versions and activations of a name.
 
     Raises:
-        DataError: no Git repository, or a tag that Titer did not write.
+        DataError: no Git repository, a tag that Titer did not write, or one that is missing here.
     """
     with _gto() as api:
         events = list(api.history(str(root), str(name)))
@@ -118,22 +134,41 @@ def read(root: Path, name: Name) -> History:
     retired = {event["version"]: event["message"] for event in by_kind.get("deregistration", ())}
     found = [_version(name, event, retired) for event in by_kind.get("registration", ())]
     moves = by_kind.get("assignment", []) + by_kind.get("unassignment", [])
-    moves = [event for event in moves if event["stage"] == STAGE]
-    return History(
-        name,
-        {version.number: version for version in sorted(found, key=lambda one: one.number)},
-        [_activation(event) for event in sorted(moves, key=_counter)],
-    )
+    moves = sorted((event for event in moves if event["stage"] == STAGE), key=_counter)
+    activations = [_activation(event) for event in moves]
+    _check_whole(name, moves, activations)
+    versions = {version.number: version for version in sorted(found, key=lambda one: one.number)}
+    return History(name, versions, activations)
+
+
+def _check_whole(name: Name, moves: list[Any], activations: list[Activation]) -> None:
+    """Refuse a rollback to what never served here.
+
+    Gaps between the counters are no sign: GTO counts its other stages too, and a tag may be
+    deleted.
+    """
+    for place, one in enumerate(activations):
+        before = History(name, activations=activations[:place])
+        if one.action == ROLLBACK and one.number not in before.served:
+            raise DataError(
+                f"{moves[place]['ref']}: goes back to {one.number}, whose activations are missing "
+                f"here (first is #{_counter(moves[0])}). Run: git fetch --tags"
+            )
 
 
 def _version(name: Name, event: Any, retired: dict[str, str]) -> Version:
+    ref = event["ref"]
+    try:
+        number = parse_number(event["version"])
+    except ConfigError as error:  # GTO's versions may have more parts, such as -rc1
+        raise DataError(f"{ref}: {error}. Delete the tag: git tag -d '{ref}'") from None
     return Version(
         name=name,
-        number=parse_number(event["version"]),
+        number=number,
         commit=event["commit"],
         registered_at=_utc(event),
         by=event["author"],
-        record=from_text(event["message"], event["ref"]),
+        record=from_text(event["message"], ref),
         retired=retired.get(event["version"]),
     )
 
@@ -151,10 +186,10 @@ def _activation(event: Any) -> Activation:
         action, forced, verdict, reason = (
             said[key] for key in ("action", "forced", "verdict", "reason")
         )
+        if action not in (ACTIVATE, ROLLBACK, WITHDRAW):
+            raise ValueError(action)
     except (ValueError, TypeError, KeyError):
-        raise DataError(
-            f"{ref}: not a tag of `titer model activate`. Delete it: git tag -d '{ref}'"
-        ) from None
+        raise _not_ours(ref) from None
     return Activation(action, number, _utc(event), event["author"], forced, verdict, reason)
 
 
@@ -163,7 +198,14 @@ def _utc(event: Any) -> str:
 
 
 def _counter(event: Any) -> int:
-    return int(event["ref"].rpartition("#")[2])
+    counter = event["ref"].rpartition("#")[2]
+    if not counter.isdecimal():  # `gto assign --simple true` counts none
+        raise _not_ours(event["ref"])
+    return int(counter)
+
+
+def _not_ours(ref: str) -> DataError:
+    return DataError(f"{ref}: not a tag of `titer model activate`. Delete it: git tag -d '{ref}'")
 
 
 def register(root: Path, name: Name, number: Number, record: Record) -> None:
