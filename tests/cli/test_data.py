@@ -84,15 +84,26 @@ def test_what_cannot_be_converted_is_one_line(project: Any, case: str) -> None:
     assert done.err.startswith(f"error: {text}") and done.err.count("\n") == 1
 
 
-def test_a_conversion_without_a_row_leaves_the_file_that_was_there(project: Any) -> None:
-    out = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
-    before = out.read_bytes()
+def test_a_conversion_without_a_row_writes_nothing(project: Any) -> None:
+    kept = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
     rows(project, '{"question": "Why?"', '{"question": "Why?", "answer": 1}')
-    done = project.titer("data", "convert", "rows.jsonl", "own/good.jsonl", "--format", "qa")
+    done = project.titer("data", "convert", "rows.jsonl", "own/new.jsonl", "--format", "qa")
     assert (done.code, done.err) == (1, "error: rows.jsonl: no row was left to write\n")
     assert done.out.startswith("cannot be used: rows.jsonl:1: ")
-    assert out.read_bytes() == before
-    assert list(out.parent.iterdir()) == [out]
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_a_conversion_overwrites_no_file(project: Any) -> None:
+    kept = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
+    before = kept.read_bytes()
+    rows(project, *map(json.dumps, GOOD))
+    done = project.titer("data", "convert", "rows.jsonl", "own/good.jsonl")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: own/good.jsonl: is there already. Give another name, or remove the file, so that "
+        "no row is lost\n"
+    )
+    assert kept.read_bytes() == before
 
 
 def test_a_clean_file_is_valid_but_for_its_size(project: Any) -> None:

@@ -68,8 +68,8 @@ def convert(arguments: argparse.Namespace) -> None:
     """Write what can be written and say what cannot.
 
     Raises:
-        TiterError: the file has no known form, or the place cannot be written.
-        DataError: no row was left to write; what was there before is still there.
+        TiterError: the file has no known form, or the place is taken or cannot be written.
+        DataError: no row was left to write; nothing is written.
     """
     from titer.errors import ConfigError, DataError
     from titer.examples.formats import FORMATS
@@ -80,6 +80,11 @@ def convert(arguments: argparse.Namespace) -> None:
     kind_for(arguments.out, form)
     if arguments.out.exists() and arguments.out.samefile(reading.path):
         raise ConfigError(f"{arguments.out}: read and written at once. Give another name")
+    if arguments.out.exists():
+        raise ConfigError(
+            f"{arguments.out}: is there already. Give another name, or remove the file, so that no "
+            "row is lost"
+        )
     done = write(arguments.out, form, _shown(reading))
     if done.n:
         print(f"{arguments.out}: {done.n:,} rows of {form.name}, from {reading.form.name}")
