@@ -250,3 +250,33 @@ def test_detection_looks_past_a_damaged_first_line(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(GOOD[:9] + b"\n" + GOOD + b"\n")
     assert detect(path).name == "qa"
+
+
+ENDS = {
+    "jsonl": rb'{"question": "Why?\r\nHow?\rWho?", "answer": "So.\r\nThus."}',
+    "csv": b'question,answer\r\n"Why?\r\nHow?\rWho?","So.\r\nThus."\r\n',
+    "txt": b"Question: Why?\r\nHow?\rWho?\r\nAnswer: So.\r\nThus.\r\n---\r\n",
+    "old.txt": b"Question: Why?\rHow?\rWho?\rAnswer: So.\rThus.\r---\rA sentence.\r",
+    "alpaca.jsonl": rb'{"instruction": "Why?", "input": "How?\r\nWho?", "output": "So.\rThus."}',
+    "chat.jsonl": rb'{"messages": [{"role": "user", "content": "Why?\r\nHow?\rWho?"},'
+    rb'{"role": "assistant", "content": "So.\r\nThus."}]}',
+    "sharegpt.jsonl": rb'{"conversations": [{"from": "human", "value": "Why?\r\nHow?\rWho?"},'
+    rb'{"from": "gpt", "value": "So.\r\nThus."}]}',
+    "text_records.jsonl": rb'{"text": "Q: Why?\r\nHow?\rWho?\rA: So.\r\nThus."}',
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_line_ends_of_other_systems_do_not_reach_the_messages(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"x.{name}"
+    path.write_bytes(ENDS[name])
+    (example,) = Reading(path)
+    assert [turn["content"] for turn in example.messages] == ["Why?\nHow?\nWho?", "So.\nThus."]
+
+
+def test_a_history_has_line_feeds_too(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    row = {"instruction": "a", "output": "b", "history": [["c\r\nd", "e\rf"]]}
+    path.write_text(json.dumps(row))
+    (example,) = Reading(path)
+    assert [turn["content"] for turn in example.messages] == ["c\nd", "e\nf", "a", "b"]

@@ -6,6 +6,7 @@ place; the lines after it are read all the same.
 
 import csv
 import gzip
+import io
 import math
 import re
 import zlib
@@ -221,7 +222,7 @@ def _text(path: Path) -> Iterator[Found]:
     """Records between rules; a question that names itself so begins a new one."""
     kept: list[str] = []
     begin = number = 0
-    for number, line in enumerate(_decoded(path), 1):
+    for number, line in _text_lines(path):
         is_rule = bool(_RULE.match(line))
         if is_rule or (_PAIR_BEGINS.match(line) and any(map(_PAIR_BEGINS.match, kept))):
             yield from _record(kept, begin)
@@ -233,6 +234,13 @@ def _text(path: Path) -> Iterator[Found]:
             yield f":{begin}", Bad(f"a record of more than {_RECORD_LINES:,} lines", "lines of ---")
             kept = []
     yield from _record(kept, begin)
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that end in a line feed, whatever ended them, numbered by the file's own line feeds."""
+    for number, line in enumerate(_decoded(path), 1):
+        for one in io.StringIO(line, newline=None) if "\r" in line else (line,):
+            yield number, one
 
 
 def _record(lines: list[str], begin: int) -> Iterator[Found]:

@@ -1,7 +1,8 @@
 """Files of training rows: which format they are, their examples, and what is wrong with the rest.
 
 Invariant: every row is an example, a `Fault` or an unanswered text; every key is read or counted.
-Memory does not grow with the file.
+Lines within a text end in a line feed, whatever the file's program writes. Memory does not grow
+with the file.
 """
 
 from collections import Counter
@@ -22,6 +23,8 @@ SAMPLE_ROWS = 100
 KEPT_FAULTS = 1000
 """Faults that are kept; all are counted."""
 SHOWN_KEYS = 12
+NESTED = 3
+"""What texts of messages lie in: row, list of turns, turn."""
 
 UNANSWERED = "no question and answer in the text"
 
@@ -130,7 +133,7 @@ class Reading:
                 self._fault(row.found, row.allowed)
                 continue
             given = self._adapt(row) if self._adapt else row
-            example = self._parsed(given)
+            example = self._parsed(_with_line_feeds(given, NESTED))
             if example is not None:
                 self.n_rows += 1
                 yield example
@@ -178,6 +181,20 @@ class Reading:
                 f"{self.faults[0]} ({self.n_faults} such rows, {self.n_rows} can be used). See "
                 f"them all: titer data validate {self.path}"
             )
+
+
+def _with_line_feeds(value: Any, depth: int) -> Any:
+    """The value, in its texts a line feed for each line end of Windows (\\r\\n) or old Macs (\\r).
+
+    Else a model would learn the line ends of the program that saved the file.
+    """
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n") if "\r" in value else value
+    if depth and isinstance(value, Mapping):
+        return {key: _with_line_feeds(one, depth - 1) for key, one in value.items()}
+    if depth and isinstance(value, list):
+        return [_with_line_feeds(one, depth - 1) for one in value]
+    return value
 
 
 def _found(row: Mapping[str, Any], other: list[Format], form: Format) -> str:
