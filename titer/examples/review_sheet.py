@@ -15,6 +15,7 @@ from pathlib import Path
 from titer import files
 from titer.errors import ConfigError, FormatError
 from titer.examples import quality
+from titer.examples.formats.containers import other_separator
 from titer.examples.formats.json_list import MAX_BYTES
 from titer.examples.formats.text_records import text_of_messages
 from titer.records import Example
@@ -104,6 +105,8 @@ def read(path: Path) -> dict[str, Answers]:
         head = reader.fieldnames or ()
     except csv.Error as error:
         raise FormatError(f"{path}:1: not CSV: {error}") from None
+    if other := other_separator(head):
+        raise FormatError(f"{path}:1: {other[0]}. Allowed: {other[1]}")
     lacking = [name for name in ("place", *ASPECTS) if name not in head]
     if lacking:
         raise FormatError(

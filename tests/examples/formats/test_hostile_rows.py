@@ -186,6 +186,54 @@ WHOLE = {
     "no parquet": ("x.parquet", GOOD, ":1: no Parquet file"),
     "unknown ending": ("x.doc", b"\xd0\xcf", ": no known ending. Allowed: .jsonl, .ndjson, .json"),
     "unknown keys": ("x.jsonl", b'{"b": 1, "a": 2}', ":1: keys a, b: no known form. Allowed: inst"),
+    "latin-1": (
+        "x.csv",
+        b"question,answer\nSj\xf6gren?,So.\n",
+        ":2: bytes that are no UTF-8. Allo",
+    ),
+    "a latin-1 name": (
+        "x.csv",
+        b"question,answer,L\xe4nge\nWhy?,So.,\n",
+        ":1: bytes that are no UTF",
+    ),
+    "an open quote": (
+        "x.csv",
+        b'question,answer\n"Why?,So.\nHow?,So.\n',
+        ":2: no CSV (unexpected end",
+    ),
+    "a header": (
+        "x.csv",
+        b"question,answer\n",
+        ":1: only a header. Allowed: at least one row below",
+    ),
+    "an old Mac": (
+        "x.csv",
+        b"question,answer\rWhy?,So.\r",
+        ":1: a line that ends in \\r alone. Allow",
+    ),
+    "a workbook": ("x.csv", b"PK\x03\x04\x14\0", ":1: a workbook of Excel or another ZIP archive"),
+    "semicolons": (
+        "x.csv",
+        b"\xef\xbb\xbfquestion;answer\r\nWhy?;So, or so.\r\n",
+        ":1: cells that semicolons separate. Allowed: commas; save it as CSV with commas",
+    ),
+    "tabs": (
+        "x.csv",
+        b"question\tanswer\nWhy?\tSo.\n",
+        ":1: cells that tabs separate. Allowed: com",
+    ),
+    "commas": (
+        "x.tsv",
+        b"question,answer\nWhy?,So.\n",
+        ":1: cells that commas separate. Allowed: ta",
+    ),
+    "one name twice": (
+        "x.csv",
+        b"question,answer,question\nWhy?,So.,zzz\n",
+        ":1: 2 columns named 'question'. Allowed: each name once",
+    ),
+    "no JSON": ("x.jsonl", GOOD + GOOD, ":1: not JSON: unexpected content after document"),
+    "no row": ("x.json", b"[]", ":1: no row with a key. Allowed: instruction: "),
     "two forms": (
         "x.jsonl",
         b'{"instruction": "a", "output": "b", "response": "c"}',
@@ -280,3 +328,20 @@ def test_a_history_has_line_feeds_too(tmp_path: Path) -> None:
     path.write_text(json.dumps(row))
     (example,) = Reading(path)
     assert [turn["content"] for turn in example.messages] == ["c\nd", "e\nf", "a", "b"]
+
+
+def test_a_column_without_a_name_is_ignored_and_counted_where_it_holds_a_text(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("question,answer,,\nWhy?,So.,,\nHow?,So.,zzz, \n")
+    reading = Reading(path)
+    assert [row.prompt for row in reading] == ["Why?", "How?"]
+    assert (reading.n_faults, reading.ignored) == (0, {"column 3 without a name": 1})
+
+
+def test_no_row_is_read_below_two_columns_of_one_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("question,answer,question\nWhy?,So.,zzz\n")
+    reading = Reading(path, FORMATS["qa"])
+    assert (list(reading), reading.n_faults) == ([], 1)

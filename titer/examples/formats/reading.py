@@ -60,8 +60,10 @@ def detect(path: Path, *, adapt: Adapt | None = None) -> Format:
         return named[0]
     votes: Counter[tuple[str, ...]] = Counter()
     seen: list[str] = []
-    for _, row in islice(rows(path, kind), SAMPLE_ROWS):
+    first: Fault | None = None
+    for place, row in islice(rows(path, kind), SAMPLE_ROWS):
         if isinstance(row, Bad):
+            first = first or Fault(f"{path}{place}", row.found, row.allowed)
             continue
         given = adapt(row) if adapt else row
         seen = seen or sorted(map(str, given))
@@ -69,8 +71,7 @@ def detect(path: Path, *, adapt: Adapt | None = None) -> Format:
         if found:
             votes[found] += 1
     if not votes:
-        keys = f"keys {', '.join(seen[:SHOWN_KEYS])}" if seen else "no row that can be read"
-        raise FormatError(f"{path}:1: {keys}: no known form. Allowed: {allowed(kind)}")
+        raise FormatError(_no_form(path, kind, seen, first))
     names = votes.most_common(1)[0][0]
     if len(names) > 1:
         stem, _, ending = path.name.partition(".")
@@ -79,6 +80,18 @@ def detect(path: Path, *, adapt: Adapt | None = None) -> Format:
             f"one: --format {names[0]}, or call the file {stem}.{names[0]}.{ending}"
         )
     return FORMATS[names[0]]
+
+
+def _no_form(path: Path, kind: str, seen: list[str], first: Fault | None) -> str:
+    """Why no row has a form: the keys of the first that can be read, else why none can be."""
+    if seen:
+        keys = f"keys {', '.join(seen[:SHOWN_KEYS])}"
+        return f"{path}:1: {keys}: no known form. Allowed: {allowed(kind)}"
+    if first:
+        return str(first)
+    if kind == CSV:
+        return f"{path}:1: only a header. Allowed: at least one row below it"
+    return f"{path}:1: no row with a key. Allowed: {allowed(kind)}"
 
 
 class Reading:
@@ -184,7 +197,7 @@ class Reading:
 
 
 def _with_line_feeds(value: Any, depth: int) -> Any:
-    """The value, in its texts a line feed for each line end of Windows (\\r\\n) or old Macs (\\r).
+    """The value, in its texts a line feed for each line end of Windows or of old Macs.
 
     Else a model would learn the line ends of the program that saved the file.
     """
