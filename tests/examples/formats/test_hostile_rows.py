@@ -27,7 +27,15 @@ LINES = {
     "zero bytes": (b"\0\0\0", "zero bytes only" + OBJECT),
     "deep": (b'{"question": ' + b"[" * 5000, "not JSON: "),
     "a lone surrogate": (b'{"question": "\\ud800", "answer": "So."}', "not JSON: "),
-    "no text": (b'{"question": 3, "answer": "So."}', "message 1: content must be a text"),
+    "no text": (
+        b'{"question": 3, "answer": "So."}',
+        "message 1: content is a number, expected a te",
+    ),
+    "true": (b'{"question": "Why?", "answer": true}', "message 2: content is true or false, expec"),
+    "a list": (
+        b'{"question": "Why?", "answer": ["So."]}',
+        "message 2: content is a list, expected",
+    ),
     "blank": (b'{"question": " ", "answer": "So."}', "message 1: content must be a text"),
     "source": (b'{"question": "Why?", "answer": "So.", "source": []}', "source: a list, expected"),
     "html": (b"<html><body>404</body></html>", "not JSON: "),
