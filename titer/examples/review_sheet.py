@@ -53,9 +53,9 @@ def write(path: Path, rows: Iterable[tuple[str, Example]], *, n: int, seed: int)
         seed: of the draw.
 
     Returns:
-        Rows of the sheet.
+        Rows of the sheet; where there are none, no sheet is written.
     Raises:
-        ConfigError: the sheet is there, is no CSV, or would have no row.
+        ConfigError: the sheet is there, is no CSV, or none of its rows is asked for.
         DataError: it cannot be written.
     """
     if n < 1:
@@ -67,7 +67,8 @@ def write(path: Path, rows: Iterable[tuple[str, Example]], *, n: int, seed: int)
     numbered = ((number, place, example) for number, (place, example) in enumerate(rows))
     drawn = heapq.nsmallest(n, numbered, key=lambda row: _order(row[0], seed))
     lines = [_line(place, example) for _, place, example in sorted(drawn, key=lambda row: row[0])]
-    files.write_csv(path, lines, COLUMNS)
+    if lines:
+        files.write_csv(path, lines, COLUMNS)
     return len(lines)
 
 

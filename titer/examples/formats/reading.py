@@ -124,7 +124,7 @@ class Reading:
                 f"{path}: {self.form.name} is not read from {self.kind}. Allowed: "
                 f"{', '.join(self.form.files)}"
             )
-        self._adapt = adapt
+        self.adapt = adapt
         self._is_mixed = is_mixed
         self.place = ""
         """Of the row that was given last, `path:line`."""
@@ -145,7 +145,7 @@ class Reading:
             if isinstance(row, Bad):
                 self._fault(row.found, row.allowed)
                 continue
-            given = self._adapt(row) if self._adapt else row
+            given = self.adapt(row) if self.adapt else row
             example = self._parsed(_with_line_feeds(given, NESTED))
             if example is not None:
                 self.n_rows += 1
