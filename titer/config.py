@@ -566,7 +566,8 @@ class ExamplesSettings:
         check_words("examples.licences", self.licences, LICENCES)
         check(self.mix is None or 0 < self.mix < 1, "examples.mix", self.mix, "null or in (0, 1)")
         one = self.mix is not None and self.sources != ExampleSources.both
-        check(not one, "examples.mix", self.mix, f"null when examples.sources={self.sources}")
+        allowed = f"null when examples.sources={self.sources}: set examples.mix=null"
+        check(not one, "examples.mix", self.mix, allowed)
         for key in ("per_journal", "per_year"):
             check(getattr(self, key) >= 0, f"examples.{key}", getattr(self, key), "at least 0")
         check(0 < self.recipe_share <= 1, "examples.recipe_share", self.recipe_share, "in (0, 1]")

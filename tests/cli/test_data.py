@@ -55,6 +55,25 @@ def test_a_column_can_be_named(project: Any) -> None:
     assert found == {"question": "Why?", "answer": "So.", "source": "http://a"}
 
 
+def test_a_column_that_no_row_has_is_refused(project: Any) -> None:
+    rows(project, json.dumps({"question": "Why?", "answer": "So.", "url": "http://a"}))
+    done = project.titer("data", "convert", "rows.jsonl", "x.jsonl", "--column", "source=urll")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: --column source=urll: no row has a column 'urll'; columns: question, answer, url\n"
+    )
+    assert not (project.root / "x.jsonl").exists()
+
+
+def test_a_key_that_a_named_column_replaces_is_counted(project: Any) -> None:
+    row = {"question": "Why?", "answer": "So.", "url": "http://a", "source": "A book"}
+    rows(project, json.dumps(row), json.dumps({**row, "url": "http://b"}))
+    done = project.titer("data", "convert", "rows.jsonl", "x.jsonl", "--column", "source=url")
+    assert done.out.splitlines()[1:] == ["ignored: source, for which --column names url (2 times)"]
+    found = (project.root / "x.jsonl").read_text().splitlines()
+    assert [json.loads(line)["source"] for line in found] == ["http://a", "http://b"]
+
+
 def test_rows_of_two_forms_are_valid_where_training_reads_both(project: Any) -> None:
     other = {"instruction": "What is lamp 9 good for?", "output": "It lights harbour 9."}
     rows(project, *map(json.dumps, [*GOOD, other]), name="data/own/autoimmune/training/rows.jsonl")
@@ -84,15 +103,26 @@ def test_what_cannot_be_converted_is_one_line(project: Any, case: str) -> None:
     assert done.err.startswith(f"error: {text}") and done.err.count("\n") == 1
 
 
-def test_a_conversion_without_a_row_leaves_the_file_that_was_there(project: Any) -> None:
-    out = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
-    before = out.read_bytes()
+def test_a_conversion_without_a_row_writes_nothing(project: Any) -> None:
+    kept = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
     rows(project, '{"question": "Why?"', '{"question": "Why?", "answer": 1}')
-    done = project.titer("data", "convert", "rows.jsonl", "own/good.jsonl", "--format", "qa")
+    done = project.titer("data", "convert", "rows.jsonl", "own/new.jsonl", "--format", "qa")
     assert (done.code, done.err) == (1, "error: rows.jsonl: no row was left to write\n")
     assert done.out.startswith("cannot be used: rows.jsonl:1: ")
-    assert out.read_bytes() == before
-    assert list(out.parent.iterdir()) == [out]
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_a_conversion_overwrites_no_file(project: Any) -> None:
+    kept = rows(project, json.dumps(GOOD[0]), name="own/good.jsonl")
+    before = kept.read_bytes()
+    rows(project, *map(json.dumps, GOOD))
+    done = project.titer("data", "convert", "rows.jsonl", "own/good.jsonl")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: own/good.jsonl: is there already. Give another name, or remove the file, so that "
+        "no row is lost\n"
+    )
+    assert kept.read_bytes() == before
 
 
 def test_a_clean_file_is_valid_but_for_its_size(project: Any) -> None:
@@ -180,6 +210,16 @@ def test_a_sheet_goes_to_a_reader_and_comes_back_as_shares(project: Any) -> None
     again = project.titer("data", "review", "rows.jsonl", "sheet.csv")
     assert again.code == 2 and "sheet.csv: is there already" in again.err
     assert ",yes,no," in sheet.read_text()
+
+
+def test_no_sheet_is_written_without_a_row(project: Any) -> None:
+    rows(project, '{"question": "Why?", "answer": 5}')
+    done = project.titer("data", "review", "rows.jsonl", "sheet.csv")
+    assert (done.code, done.err) == (
+        1, "error: rows.jsonl: no row can be used, so there is no sheet to fill in\n"
+    )  # fmt: skip
+    assert "rows.jsonl:1: message 2: content is a number, expected a text" in done.out
+    assert not (project.root / "sheet.csv").exists()
 
 
 @pytest.mark.parametrize("shares", ["1", "0,1", "0.5,2", "a,b"])

@@ -67,6 +67,13 @@ def test_nothing_is_overwritten(project: Any, place: str) -> None:
     assert not (project.root / "data/benchmark/lamps").exists()
 
 
+@pytest.mark.parametrize("name", ["null", "on"])
+def test_a_name_that_yaml_reads_as_no_text_keeps_its_title(project: Any, name: str) -> None:
+    assert project.titer("domain", "new", name).code == 0
+    conf = yaml.safe_load((project.root / f"conf/domain/{name}.yaml").read_text())
+    assert conf["title"] == name.capitalize()
+
+
 @pytest.mark.parametrize("name", ["Lamps", "9lamps", "la/mps", "../lamps", "general", "la mps", ""])
 def test_a_name_that_is_no_file_name_is_refused(project: Any, name: str) -> None:
     done = project.titer("domain", "new", name)

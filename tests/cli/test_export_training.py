@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tqdm.auto
 import yaml
 
 from tests.training.test_sft import example
@@ -35,6 +36,19 @@ def test_rows_and_runs_are_written(collected: Any, verb: str) -> None:
     run = yaml.safe_load((folder / "qlora.yaml").read_text())
     # 10 epochs of 3 steps of 16 rows
     assert run["max_steps"] == 30
+
+
+def test_rows_are_measured_under_a_bar(collected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: dict[str, Any] = {}
+
+    class Noted(tqdm.auto.tqdm):  # type: ignore[type-arg]
+        def __init__(self, *given: Any, **named: Any) -> None:
+            bars[named.get("desc", "")] = named.get("delay")
+            super().__init__(*given, **named)
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Noted)
+    assert collected.titer("export", "llama-factory").code == 0
+    assert bars["measuring rows"] == 5
 
 
 @pytest.mark.parametrize("verb", ["llama-factory", "axolotl"])

@@ -33,13 +33,21 @@ def test_without_a_share_all_rows_stay() -> None:
     assert mix([*OWN, *PAPERS], make_settings()) == ([*OWN, *PAPERS], [])
 
 
+def test_how_many_rows_are_set_aside_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    _, dropped = mix([*OWN[:2], *PAPERS], make_settings(mix=0.5))
+    assert f"{len(PAPERS) - 2} training rows of papers and 0 of your own set aside" in caplog.text
+    assert len(dropped) == len(PAPERS) - 2
+    assert "examples.mix = 0.5, the share of your own rows, leaves 2 and 2" in caplog.text
+
+
 def test_one_side_alone_is_not_mixed(caplog: pytest.LogCaptureFixture) -> None:
     assert mix(PAPERS, make_settings(mix=0.5)) == (PAPERS, [])
     assert "no training rows of your own, so nothing is mixed" in caplog.text
 
 
 def test_a_share_needs_both_sources() -> None:
-    with pytest.raises(ConfigError, match=r"examples.mix = 0.5: must be null when .*=own"):
+    with pytest.raises(ConfigError, match=r"examples.mix = 0.5: .*=own: set examples.mix=null$"):
         make_settings(mix=0.5, sources=ExampleSources.own)
 
 

@@ -162,7 +162,7 @@ def test_an_empty_folder_is_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
         ({"question": "Why?"}, "keys question: no known form."),
         ({"question": "Why?", "answer": " "}, "message 2: content must be a text that is not"),
         ({"question": "Why?", "answer": "<|end|>"}, "message 2: content must be a text that"),
-        ({"question": 3, "answer": "So."}, "message 1: content must be a text that is not empty"),
+        ({"question": 3, "answer": "So."}, "message 1: content is a number, expected a text"),
         ({"messages": TURNS[:1]}, "messages: expected a list of at least a question and an ans"),
         ({"messages": TURNS[::-1]}, "the last message is from user, expected assistant"),
     ],

@@ -101,10 +101,11 @@ def test_answers_are_counted_by_aspect(tmp_path: Path) -> None:
     [
         ("place,question\n", r":1: no column accurate, complete, .*titer data review$"),
         ("", r":1: no column place"),
+        (HEAD.replace(",", ";"), ":1: cells that semicolons separate. Allowed: commas; save it as"),
         (f'{HEAD}\nx:1,"a\nb",A,,,yes,,,,,,\nx:2,Q,A,,,maybe,,,,,,\n',
          r":4: accurate: 'maybe'\. Allowed: yes, no, empty$"),
     ],
-    ids=["no sheet", "empty", "another word"],
+    ids=["no sheet", "empty", "semicolons", "another word"],
 )  # fmt: skip
 def test_what_is_no_answer_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "a.csv"

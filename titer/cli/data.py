@@ -10,6 +10,7 @@ FORMAT_NAMES = (
     "text",
 )  # fmt: skip
 """As in titer/examples/formats, which --help does not load."""
+SHOWN_COLUMNS = 12
 SHOWN_FAULTS = 20
 
 
@@ -68,8 +69,8 @@ def convert(arguments: argparse.Namespace) -> None:
     """Write what can be written and say what cannot.
 
     Raises:
-        TiterError: the file has no known form, or the place cannot be written.
-        DataError: no row was left to write; what was there before is still there.
+        TiterError: the file has no known form, or the place is taken or cannot be written.
+        DataError: no row was left to write; nothing is written.
     """
     from titer.errors import ConfigError, DataError
     from titer.examples.formats import FORMATS
@@ -80,6 +81,11 @@ def convert(arguments: argparse.Namespace) -> None:
     kind_for(arguments.out, form)
     if arguments.out.exists() and arguments.out.samefile(reading.path):
         raise ConfigError(f"{arguments.out}: read and written at once. Give another name")
+    if arguments.out.exists():
+        raise ConfigError(
+            f"{arguments.out}: is there already. Give another name, or remove the file, so that no "
+            "row is lost"
+        )
     done = write(arguments.out, form, _shown(reading))
     if done.n:
         print(f"{arguments.out}: {done.n:,} rows of {form.name}, from {reading.form.name}")
@@ -135,12 +141,17 @@ def review(arguments: argparse.Namespace) -> None:
 
     Raises:
         TiterError: the file has no known form, or the sheet is there already.
+        DataError: no row can be used; no sheet is written.
     """
+    from titer.errors import DataError
     from titer.examples import review_sheet
 
     reading = _reading(arguments, as_trained=True)
     rows = ((reading.place, example) for example in _shown(reading))
     n = review_sheet.write(arguments.out, rows, n=arguments.n, seed=arguments.seed)
+    if not n:
+        _print_left_out(reading)
+        raise DataError(f"{reading.path}: no row can be used, so there is no sheet to fill in")
     print(f"{arguments.out}: {n:,} of {reading.n_rows:,} rows. Write yes or no under:")
     for name, what in review_sheet.ASPECTS.items():
         print(f"  {name}: {what}")
@@ -224,7 +235,7 @@ def _reading(arguments: argparse.Namespace, *, as_trained: bool = False) -> Any:
         return interop.reading(interop.find(path, arguments.dataset))
     form = FORMATS[arguments.format] if arguments.format else None
     columns = _columns(arguments.column)
-    adapt = _renaming(columns) if columns else None
+    adapt = _Renaming(columns) if columns else None
     return Reading(path, form, adapt=adapt, is_mixed=as_trained and form is None)
 
 
@@ -238,20 +249,58 @@ def _columns(given: Iterable[str]) -> dict[str, str]:
     return {ours: theirs for ours, _, theirs in pairs}
 
 
-def _renaming(columns: Mapping[str, str]) -> Any:
-    def adapt(row: Mapping[str, Any]) -> dict[str, Any]:
-        taken = set(columns.values())
-        found = {key: value for key, value in row.items() if key not in taken}
-        return found | {ours: row[name] for ours, name in columns.items() if name in row}
+class _Renaming:
+    """Gives a row our keys for the columns that --column names."""
 
-    return adapt
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self._columns = columns
+        self._unseen = dict(columns)
+        self._names: dict[str, None] = {}
+        """The first columns of the rows, for the message."""
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row; what stood under our key gets a name that is told as ignored."""
+        if self._unseen:
+            self._unseen = {o: name for o, name in self._unseen.items() if name not in row}
+            self._names |= dict.fromkeys(list(row)[: SHOWN_COLUMNS - len(self._names)])
+        taken = set(self._columns.values())
+        found = {key: value for key, value in row.items() if key not in taken}
+        for ours, name in self._columns.items():
+            if name not in row:
+                continue
+            if ours in found:
+                found[f"{ours}, for which --column names {name}"] = found[ours]
+            found[ours] = row[name]
+        return found
+
+    def check(self) -> None:
+        """Refuse a column that no row has, once all rows were read.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        from titer.errors import ConfigError
+
+        if not self._names:
+            return  # no row could be read, which is told as such
+        for ours, name in self._unseen.items():
+            raise ConfigError(
+                f"--column {ours}={name}: no row has a column {name!r}; columns: "
+                f"{', '.join(self._names)}"
+            )
 
 
 def _shown(reading: Any) -> Iterator[Any]:
-    """The examples, with a bar where it takes longer than five seconds."""
+    """The examples, with a bar where it takes longer than five seconds.
+
+    Raises:
+        ConfigError: at the end, before anything is written: --column names what no row has.
+    """
     from tqdm.auto import tqdm
 
     yield from tqdm(reading, desc=reading.path.name, unit="row", delay=5)
+    if isinstance(reading.adapt, _Renaming):
+        reading.adapt.check()
 
 
 def _print_left_out(reading: Any) -> None:

@@ -178,10 +178,12 @@ def _training(base: Path) -> tuple[list[Example], list[Example], dict[str, "Run"
 
 def _fitting(tokenizer: Any, examples: Sequence[Example], model: ModelSettings) -> list[Example]:
     """The examples that training would keep, in their order."""
+    from tqdm.auto import tqdm
+
     from titer.modeling.chat_template import encode_row
 
     return [
         row
-        for row in examples
+        for row in tqdm(examples, desc="measuring rows", unit="row", delay=5)
         if len(encode_row(tokenizer, row.messages, model.think).input_ids) <= model.max_length
     ]

@@ -41,6 +41,11 @@ def mix(rows: Sequence[Example], settings: ExamplesSettings) -> tuple[list[Examp
     n_others = round((1 - share) / share * len(own))
     kept, dropped = _first(own, max(1, n_own), settings.seed)
     more, beyond = _first(others, max(1, n_others), settings.seed)
+    logger.info(
+        "%d training rows of papers and %d of your own set aside: examples.mix = %s, the share of "
+        "your own rows, leaves %d and %d",
+        len(beyond), len(dropped), share, len(more), len(kept),
+    )  # fmt: skip
     ledger = [Leak(row.id, row.paper_id, MIX, f"{share}", "") for row in (*dropped, *beyond)]
     return sorted((*kept, *more), key=lambda row: row.id), ledger
 

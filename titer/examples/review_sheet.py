@@ -15,6 +15,7 @@ from pathlib import Path
 from titer import files
 from titer.errors import ConfigError, FormatError
 from titer.examples import quality
+from titer.examples.formats.containers import other_separator
 from titer.examples.formats.json_list import MAX_BYTES
 from titer.examples.formats.text_records import text_of_messages
 from titer.records import Example
@@ -52,9 +53,9 @@ def write(path: Path, rows: Iterable[tuple[str, Example]], *, n: int, seed: int)
         seed: of the draw.
 
     Returns:
-        Rows of the sheet.
+        Rows of the sheet; where there are none, no sheet is written.
     Raises:
-        ConfigError: the sheet is there, is no CSV, or would have no row.
+        ConfigError: the sheet is there, is no CSV, or none of its rows is asked for.
         DataError: it cannot be written.
     """
     if n < 1:
@@ -66,7 +67,8 @@ def write(path: Path, rows: Iterable[tuple[str, Example]], *, n: int, seed: int)
     numbered = ((number, place, example) for number, (place, example) in enumerate(rows))
     drawn = heapq.nsmallest(n, numbered, key=lambda row: _order(row[0], seed))
     lines = [_line(place, example) for _, place, example in sorted(drawn, key=lambda row: row[0])]
-    files.write_csv(path, lines, COLUMNS)
+    if lines:
+        files.write_csv(path, lines, COLUMNS)
     return len(lines)
 
 
@@ -104,6 +106,8 @@ def read(path: Path) -> dict[str, Answers]:
         head = reader.fieldnames or ()
     except csv.Error as error:
         raise FormatError(f"{path}:1: not CSV: {error}") from None
+    if other := other_separator(head):
+        raise FormatError(f"{path}:1: {other[0]}. Allowed: {other[1]}")
     lacking = [name for name in ("place", *ASPECTS) if name not in head]
     if lacking:
         raise FormatError(

@@ -27,7 +27,15 @@ LINES = {
     "zero bytes": (b"\0\0\0", "zero bytes only" + OBJECT),
     "deep": (b'{"question": ' + b"[" * 5000, "not JSON: "),
     "a lone surrogate": (b'{"question": "\\ud800", "answer": "So."}', "not JSON: "),
-    "no text": (b'{"question": 3, "answer": "So."}', "message 1: content must be a text"),
+    "no text": (
+        b'{"question": 3, "answer": "So."}',
+        "message 1: content is a number, expected a te",
+    ),
+    "true": (b'{"question": "Why?", "answer": true}', "message 2: content is true or false, expec"),
+    "a list": (
+        b'{"question": "Why?", "answer": ["So."]}',
+        "message 2: content is a list, expected",
+    ),
     "blank": (b'{"question": " ", "answer": "So."}', "message 1: content must be a text"),
     "source": (b'{"question": "Why?", "answer": "So.", "source": []}', "source: a list, expected"),
     "html": (b"<html><body>404</body></html>", "not JSON: "),
@@ -186,6 +194,54 @@ WHOLE = {
     "no parquet": ("x.parquet", GOOD, ":1: no Parquet file"),
     "unknown ending": ("x.doc", b"\xd0\xcf", ": no known ending. Allowed: .jsonl, .ndjson, .json"),
     "unknown keys": ("x.jsonl", b'{"b": 1, "a": 2}', ":1: keys a, b: no known form. Allowed: inst"),
+    "latin-1": (
+        "x.csv",
+        b"question,answer\nSj\xf6gren?,So.\n",
+        ":2: bytes that are no UTF-8. Allo",
+    ),
+    "a latin-1 name": (
+        "x.csv",
+        b"question,answer,L\xe4nge\nWhy?,So.,\n",
+        ":1: bytes that are no UTF",
+    ),
+    "an open quote": (
+        "x.csv",
+        b'question,answer\n"Why?,So.\nHow?,So.\n',
+        ":2: no CSV (unexpected end",
+    ),
+    "a header": (
+        "x.csv",
+        b"question,answer\n",
+        ":1: only a header. Allowed: at least one row below",
+    ),
+    "an old Mac": (
+        "x.csv",
+        b"question,answer\rWhy?,So.\r",
+        ":1: a line that ends in \\r alone. Allow",
+    ),
+    "a workbook": ("x.csv", b"PK\x03\x04\x14\0", ":1: a workbook of Excel or another ZIP archive"),
+    "semicolons": (
+        "x.csv",
+        b"\xef\xbb\xbfquestion;answer\r\nWhy?;So, or so.\r\n",
+        ":1: cells that semicolons separate. Allowed: commas; save it as CSV with commas",
+    ),
+    "tabs": (
+        "x.csv",
+        b"question\tanswer\nWhy?\tSo.\n",
+        ":1: cells that tabs separate. Allowed: com",
+    ),
+    "commas": (
+        "x.tsv",
+        b"question,answer\nWhy?,So.\n",
+        ":1: cells that commas separate. Allowed: ta",
+    ),
+    "one name twice": (
+        "x.csv",
+        b"question,answer,question\nWhy?,So.,zzz\n",
+        ":1: 2 columns named 'question'. Allowed: each name once",
+    ),
+    "no JSON": ("x.jsonl", GOOD + GOOD, ":1: not JSON: unexpected content after document"),
+    "no row": ("x.json", b"[]", ":1: no row with a key. Allowed: instruction: "),
     "two forms": (
         "x.jsonl",
         b'{"instruction": "a", "output": "b", "response": "c"}',
@@ -250,3 +306,50 @@ def test_detection_looks_past_a_damaged_first_line(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(GOOD[:9] + b"\n" + GOOD + b"\n")
     assert detect(path).name == "qa"
+
+
+ENDS = {
+    "jsonl": rb'{"question": "Why?\r\nHow?\rWho?", "answer": "So.\r\nThus."}',
+    "csv": b'question,answer\r\n"Why?\r\nHow?\rWho?","So.\r\nThus."\r\n',
+    "txt": b"Question: Why?\r\nHow?\rWho?\r\nAnswer: So.\r\nThus.\r\n---\r\n",
+    "old.txt": b"Question: Why?\rHow?\rWho?\rAnswer: So.\rThus.\r---\rA sentence.\r",
+    "alpaca.jsonl": rb'{"instruction": "Why?", "input": "How?\r\nWho?", "output": "So.\rThus."}',
+    "chat.jsonl": rb'{"messages": [{"role": "user", "content": "Why?\r\nHow?\rWho?"},'
+    rb'{"role": "assistant", "content": "So.\r\nThus."}]}',
+    "sharegpt.jsonl": rb'{"conversations": [{"from": "human", "value": "Why?\r\nHow?\rWho?"},'
+    rb'{"from": "gpt", "value": "So.\r\nThus."}]}',
+    "text_records.jsonl": rb'{"text": "Q: Why?\r\nHow?\rWho?\rA: So.\r\nThus."}',
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_line_ends_of_other_systems_do_not_reach_the_messages(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"x.{name}"
+    path.write_bytes(ENDS[name])
+    (example,) = Reading(path)
+    assert [turn["content"] for turn in example.messages] == ["Why?\nHow?\nWho?", "So.\nThus."]
+
+
+def test_a_history_has_line_feeds_too(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    row = {"instruction": "a", "output": "b", "history": [["c\r\nd", "e\rf"]]}
+    path.write_text(json.dumps(row))
+    (example,) = Reading(path)
+    assert [turn["content"] for turn in example.messages] == ["c\nd", "e\nf", "a", "b"]
+
+
+def test_a_column_without_a_name_is_ignored_and_counted_where_it_holds_a_text(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("question,answer,,\nWhy?,So.,,\nHow?,So.,zzz, \n")
+    reading = Reading(path)
+    assert [row.prompt for row in reading] == ["Why?", "How?"]
+    assert (reading.n_faults, reading.ignored) == (0, {"column 3 without a name": 1})
+
+
+def test_no_row_is_read_below_two_columns_of_one_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("question,answer,question\nWhy?,So.,zzz\n")
+    reading = Reading(path, FORMATS["qa"])
+    assert (list(reading), reading.n_faults) == ([], 1)

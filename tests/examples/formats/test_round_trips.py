@@ -19,7 +19,7 @@ from titer.examples.formats.writing import write
 ENDINGS = {LINES: "jsonl", LIST: "json", CSV: "csv", PARQUET: "parquet", TEXT: "txt"}
 CASES = [(name, kind) for name, form in FORMATS.items() for kind in form.files]
 
-any_text = st.text(max_size=40)
+any_text = st.text(max_size=40).map(lambda text: text.replace("\r", "\n"))
 said = any_text.filter(lambda text: bool(text) and not text.isspace())
 origin = {"source": any_text, "paper_id": any_text, "title": any_text}
 turns = st.lists(st.tuples(said, said), min_size=1, max_size=3)

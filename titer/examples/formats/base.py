@@ -110,11 +110,21 @@ def message_fault(messages: Any) -> str | None:
     for number, message in enumerate(messages, 1):
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             return f"message {number}: role must be one of {', '.join(ROLES)}"
-        content = message.get("content")
-        if not isinstance(content, str) or not content or content.isspace():
-            return f"message {number}: content must be a text that is not empty"
+        if fault := _content_fault(message.get("content")):
+            return f"message {number}: {fault}"
     last = messages[-1]["role"]
     return None if last == "assistant" else f"the last message is from {last}, expected assistant"
+
+
+def _content_fault(content: Any) -> str | None:
+    if content is not None and not isinstance(content, str):
+        # a bool is an int, so it comes first
+        kinds = ((bool, "true or false"), (int | float, "a number"), (list, "a list"))
+        name = next((name for kind, name in kinds if isinstance(content, kind)), "an object")
+        return f"content is {name}, expected a text"
+    if not content or content.isspace():
+        return "content must be a text that is not empty"
+    return None
 
 
 def text_of(row: Row, key: str) -> str:

@@ -6,10 +6,12 @@ place; the lines after it are read all the same.
 
 import csv
 import gzip
+import io
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +30,10 @@ SUFFIXES = {
 NUMBERS = frozenset({"satisfaction"})
 """Columns that hold numbers where a file knows texts only."""
 
+NO_UTF8 = Bad("bytes that are no UTF-8", "UTF-8; save the file again as UTF-8")
+SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
+
+_ZIP = b"PK\x03\x04"
 _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _BROKEN = (EOFError, OSError, zlib.error)
 _BLOCK = 64 * 1024
@@ -63,6 +69,11 @@ def kind_of(path: Path) -> str:
     head = _head(path)
     if head[:4] == b"PAR1":
         return PARQUET
+    if head.startswith(_ZIP):
+        raise FormatError(
+            f"{path}:1: a workbook of Excel or another ZIP archive, whatever its name. Allowed: "
+            "text; save it as CSV (UTF-8)"
+        )
     for bom, encoding in _BOMS.items():
         if head.startswith(bom):
             raise FormatError(f"{path}:1: {encoding}. Allowed: UTF-8; save it again as UTF-8")
@@ -166,27 +177,69 @@ def _csv(path: Path) -> Iterator[Found]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield f":{line}", Bad(f"no CSV ({error})", "quotes that are closed, doubled inside")
+            yield f":{line}", _no_csv(error)
             continue
         if not cells:
             continue
-        if not header:
-            header = [cell.strip() for cell in cells]
-            if len(set(header)) < len(header):
-                yield f":{line}", Bad("two columns of one name", "each name once")
+        if header:
+            yield f":{line}", _csv_row(header, cells)
             continue
-        yield f":{line}", _csv_row(header, cells)
+        header = [cell.strip() for cell in cells]
+        if fault := _header_fault(header, "\t" if tabs else ","):
+            yield f":{line}", fault
+            return  # no cell below it has a name that can be trusted
+
+
+def _no_csv(error: csv.Error) -> Bad:
+    if "new-line character" in str(error):
+        return Bad("a line that ends in \\r alone", "\\n or \\r\\n; save the file again with these")
+    return Bad(f"no CSV ({error})", "quotes that are closed, doubled inside")
+
+
+def _header_fault(header: list[str], comma: str) -> Bad | None:
+    if not _is_utf8(header):
+        return NO_UTF8
+    if other := other_separator(header, comma):
+        return Bad(*other)
+    names = Counter(name for name in header if name)
+    twice = next((name for name, n in names.items() if n > 1), None)
+    return Bad(f"{names[twice]} columns named {twice!r:.80}", "each name once") if twice else None
+
+
+def other_separator(header: Sequence[str], comma: str = ",") -> tuple[str, str] | None:
+    """What separates the names of a table that reads as one column, and what is allowed; or null.
+
+    Args:
+        header: names of the columns, as read.
+        comma: what should separate them.
+    """
+    if len(header) != 1:
+        return None
+    other = next((sign for sign in SEPARATORS if sign in header[0]), None)
+    if not other:
+        return None
+    allowed = f"{SEPARATORS[comma]}; save it as CSV with {SEPARATORS[comma]}"
+    return f"cells that {SEPARATORS[other]} separate", allowed
 
 
 def _csv_row(header: list[str], cells: list[str]) -> Mapping[str, Any] | Bad:
     if len(cells) != len(header):
         return Bad(f"{len(cells)} cells", f"{len(header)} cells, as in line 1")
-    if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
-        return Bad("bytes that are no UTF-8", "UTF-8; save the file again as UTF-8")
-    row: dict[str, Any] = dict(zip(header, cells, strict=True))
+    if not _is_utf8(cells):
+        return NO_UTF8
+    # a spreadsheet leaves columns without a name behind; one with a text in it is told as ignored
+    row: dict[str, Any] = {
+        name or f"column {number} without a name": cell
+        for number, (name, cell) in enumerate(zip(header, cells, strict=True), 1)
+        if name or cell.strip()
+    }
     for name in NUMBERS & row.keys():
         row[name] = _number(row[name])
     return row
+
+
+def _is_utf8(texts: Iterable[str]) -> bool:
+    return not any("\udc80" <= letter <= "\udcff" for text in texts for letter in text)
 
 
 def _number(text: str) -> Any:
@@ -221,7 +274,7 @@ def _text(path: Path) -> Iterator[Found]:
     """Records between rules; a question that names itself so begins a new one."""
     kept: list[str] = []
     begin = number = 0
-    for number, line in enumerate(_decoded(path), 1):
+    for number, line in _text_lines(path):
         is_rule = bool(_RULE.match(line))
         if is_rule or (_PAIR_BEGINS.match(line) and any(map(_PAIR_BEGINS.match, kept))):
             yield from _record(kept, begin)
@@ -235,11 +288,15 @@ def _text(path: Path) -> Iterator[Found]:
     yield from _record(kept, begin)
 
 
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that end in a line feed, whatever ended them, numbered by the file's own line feeds."""
+    for number, line in enumerate(_decoded(path), 1):
+        for one in io.StringIO(line, newline=None) if "\r" in line else (line,):
+            yield number, one
+
+
 def _record(lines: list[str], begin: int) -> Iterator[Found]:
     text = "".join(lines)
     if not text.strip():
         return
-    if any("\udc80" <= letter <= "\udcff" for letter in text):
-        yield f":{begin}", Bad("bytes that are no UTF-8", "UTF-8; save the file again as UTF-8")
-    else:
-        yield f":{begin}", {"text": text.strip("\n")}
+    yield f":{begin}", {"text": text.strip("\n")} if _is_utf8([text]) else NO_UTF8

@@ -1,7 +1,8 @@
 """Files of training rows: which format they are, their examples, and what is wrong with the rest.
 
 Invariant: every row is an example, a `Fault` or an unanswered text; every key is read or counted.
-Memory does not grow with the file.
+Lines within a text end in a line feed, whatever the file's program writes. Memory does not grow
+with the file.
 """
 
 from collections import Counter
@@ -22,6 +23,8 @@ SAMPLE_ROWS = 100
 KEPT_FAULTS = 1000
 """Faults that are kept; all are counted."""
 SHOWN_KEYS = 12
+NESTED = 3
+"""What texts of messages lie in: row, list of turns, turn."""
 
 UNANSWERED = "no question and answer in the text"
 
@@ -57,8 +60,10 @@ def detect(path: Path, *, adapt: Adapt | None = None) -> Format:
         return named[0]
     votes: Counter[tuple[str, ...]] = Counter()
     seen: list[str] = []
-    for _, row in islice(rows(path, kind), SAMPLE_ROWS):
+    first: Fault | None = None
+    for place, row in islice(rows(path, kind), SAMPLE_ROWS):
         if isinstance(row, Bad):
+            first = first or Fault(f"{path}{place}", row.found, row.allowed)
             continue
         given = adapt(row) if adapt else row
         seen = seen or sorted(map(str, given))
@@ -66,8 +71,7 @@ def detect(path: Path, *, adapt: Adapt | None = None) -> Format:
         if found:
             votes[found] += 1
     if not votes:
-        keys = f"keys {', '.join(seen[:SHOWN_KEYS])}" if seen else "no row that can be read"
-        raise FormatError(f"{path}:1: {keys}: no known form. Allowed: {allowed(kind)}")
+        raise FormatError(_no_form(path, kind, seen, first))
     names = votes.most_common(1)[0][0]
     if len(names) > 1:
         stem, _, ending = path.name.partition(".")
@@ -76,6 +80,18 @@ def detect(path: Path, *, adapt: Adapt | None = None) -> Format:
             f"one: --format {names[0]}, or call the file {stem}.{names[0]}.{ending}"
         )
     return FORMATS[names[0]]
+
+
+def _no_form(path: Path, kind: str, seen: list[str], first: Fault | None) -> str:
+    """Why no row has a form: the keys of the first that can be read, else why none can be."""
+    if seen:
+        keys = f"keys {', '.join(seen[:SHOWN_KEYS])}"
+        return f"{path}:1: {keys}: no known form. Allowed: {allowed(kind)}"
+    if first:
+        return str(first)
+    if kind == CSV:
+        return f"{path}:1: only a header. Allowed: at least one row below it"
+    return f"{path}:1: no row with a key. Allowed: {allowed(kind)}"
 
 
 class Reading:
@@ -108,7 +124,7 @@ class Reading:
                 f"{path}: {self.form.name} is not read from {self.kind}. Allowed: "
                 f"{', '.join(self.form.files)}"
             )
-        self._adapt = adapt
+        self.adapt = adapt
         self._is_mixed = is_mixed
         self.place = ""
         """Of the row that was given last, `path:line`."""
@@ -129,8 +145,8 @@ class Reading:
             if isinstance(row, Bad):
                 self._fault(row.found, row.allowed)
                 continue
-            given = self._adapt(row) if self._adapt else row
-            example = self._parsed(given)
+            given = self.adapt(row) if self.adapt else row
+            example = self._parsed(_with_line_feeds(given, NESTED))
             if example is not None:
                 self.n_rows += 1
                 yield example
@@ -178,6 +194,20 @@ class Reading:
                 f"{self.faults[0]} ({self.n_faults} such rows, {self.n_rows} can be used). See "
                 f"them all: titer data validate {self.path}"
             )
+
+
+def _with_line_feeds(value: Any, depth: int) -> Any:
+    """The value, in its texts a line feed for each line end of Windows or of old Macs.
+
+    Else a model would learn the line ends of the program that saved the file.
+    """
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n") if "\r" in value else value
+    if depth and isinstance(value, Mapping):
+        return {key: _with_line_feeds(one, depth - 1) for key, one in value.items()}
+    if depth and isinstance(value, list):
+        return [_with_line_feeds(one, depth - 1) for one in value]
+    return value
 
 
 def _found(row: Mapping[str, Any], other: list[Format], form: Format) -> str:
