@@ -19,7 +19,10 @@ from titer.config import Device, SftSettings
 from titer.errors import ConfigError, DataError, LoadError, ModelError, Stopped
 from titer.training import launch, sft, spread
 
-KINDS = pytest.mark.parametrize("settings", [FULL, QLORA], ids=["full", "qlora"])
+KINDS = pytest.mark.parametrize(
+    "settings",
+    [pytest.param(FULL, id="full"), pytest.param(QLORA, id="qlora", marks=pytest.mark.slow)],
+)
 
 
 def two(
@@ -144,6 +147,7 @@ def test_sigterm_saves_a_step_that_no_evaluation_asked_for(
     assert two(tmp_path, tiny_model, FULL, "cut").losses == whole.losses
 
 
+@pytest.mark.slow
 def test_what_a_process_refuses_is_the_error_of_the_run(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train examples: 0 of 16 rows fit"):
         two(tmp_path, tiny_model, replace(FULL, max_length=4))
