@@ -58,7 +58,7 @@ def end_without_a_word() -> None:
 def interrupted() -> int:
     """Tell of a Ctrl-C that came as KeyboardInterrupt; the exit code that a shell gives it."""
     end_without_a_word()
-    print(TOLD, file=sys.stderr)
+    print(f"{_start()}{TOLD}", file=sys.stderr)
     return 128 + signal.SIGINT
 
 
@@ -68,7 +68,10 @@ def _heard() -> list[signal.Signals]:
 
 
 def _end(number: int, frame: Any) -> None:
-    # in a terminal ^C stands on the line already, behind what a bar drew
-    start = "\n" if os.isatty(2) else ""
-    os.write(2, f"{start}{TOLD}\n".encode())
+    os.write(2, f"{_start()}{TOLD}\n".encode())
     os._exit(128 + number)
+
+
+def _start() -> str:
+    """In a terminal ^C stands on the line already, behind what a bar drew."""
+    return "\n" if os.isatty(2) else ""
