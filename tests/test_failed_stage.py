@@ -1,5 +1,7 @@
 """What a stage or a command that fails leaves behind, and what it says of a full disk."""
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +56,19 @@ def test_a_command_on_a_full_disk_ends_in_one_line(
         "error: the disk filled. Free some space (dvc gc -w removes cached results of other "
         "settings) and run the same command again\n"
     )
+
+
+def test_ctrl_c_in_a_command_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(main.status, "show", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        assert main.main(["status"]) == 130
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL  # a second one says nothing more
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "error: told to stop. Run the same command again\n"
 
 
 def test_any_other_error_of_a_command_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 
 from stages.train_qlora import train_qlora
 from tests.imports import ROOT
-from titer import runner
+from titer import runner, signals
 from titer.errors import ConfigError
 
 HEAD = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever pytest itself was begun with
 from pathlib import Path
 from titer import errors, runner
 from titer.runner import stage
@@ -223,6 +225,27 @@ def test_a_study_counts_a_trial_without_memory(project: Project) -> None:
     failed = project.left("runs/s", "error.json")
     assert "qlora.lora_r=32" in str(failed)
     assert {*failed, *project.left("runs/s", "result.json")} == {"0", "1", "2"}
+
+
+def test_ctrl_c_ends_a_sweep_at_the_job_that_runs(project: Project) -> None:
+    body = "print('begun', flush=True); time.sleep(60)"
+    process = project.begin(body, "--multirun", "hydra.sweep.dir=runs/s", "qlora.lora_r=8,16")
+    assert process.stdout is not None
+    while process.stdout.readline() != "begun\n":
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, f"{signals.TOLD}\n")
+    assert not (project.root / "runs/s/1").exists()
+
+
+def test_a_training_that_was_told_to_stop_ends_its_sweep(project: Project) -> None:
+    body = failing("errors.Stopped('saved')")
+    code, said = project.run(body, "--multirun", "hydra.sweep.dir=runs/s", "qlora.lora_r=8,16,32")
+    assert (code, said) == (143, "error: saved")
+    assert list(project.left("runs/s", "result.json")) == ["0"]
+    assert not project.left("runs/s", "error.json")  # it goes on where it was
+    assert not (project.root / "runs/s/2").exists()
 
 
 def test_a_file_chosen_on_the_command_line_is_looked_at_too(project: Project) -> None:

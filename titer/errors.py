@@ -6,7 +6,7 @@ TiterError
 ├── SourceError                       exit 3      RateLimited, Unavailable: run it again
 ├── ModelError                        exit 4      LoadError, OutOfMemory, TooLittleDisk
 ├── AdapterError                      exit 1      NotFound, BaseMismatch
-└── Stopped                           exit 143    SIGTERM: saved, run it again
+└── Stopped                           exit 143    SIGTERM or Ctrl-C: saved, run it again
 
 Libraries raise these; the runner and the command `titer` print them. Anything else is a bug and
 keeps its traceback.

@@ -50,6 +50,7 @@ from titer.errors import (
     ConfigError,
     GateFailed,
     OutOfMemory,
+    Stopped,
     TiterError,
     TooLittleDisk,
     did_you_mean,
@@ -712,7 +713,10 @@ def _main(job: Callable[[DictConfig], float | None], declared: Any) -> None:
     store.store(name="schema", node=Config)
     store.store(name="config", node=primary(choices, values, declared.name))
     # an absolute path: a relative one would be looked up as a package
-    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")(job)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")(job)()
+    except KeyboardInterrupt:  # before the job, or of a launcher that waits for others
+        raise SystemExit(signals.interrupted()) from None
 
 
 def primary(choices: Mapping[str, str], values: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -739,6 +743,7 @@ def by_dvc() -> bool:
 
 
 def _exit(error: TiterError) -> SystemExit:
+    signals.end_without_a_word()
     line = f"error: {error}"
     if bars := sys.modules.get("tqdm.std"):  # a bar may stand half drawn on the line
         bars.tqdm.write(line, file=sys.stderr)
@@ -751,7 +756,8 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
     logging.captureWarnings(True)
     hydra_config = HydraConfig.get()
     share_cores(hydra_config)
-    if hydra_config.mode != RunMode.MULTIRUN:  # a launcher's jobs have signals of their own
+    is_here = hydra_config.mode != RunMode.MULTIRUN or "basic" in hydra_config.launcher["_target_"]
+    if is_here:  # other launchers' jobs have signals of their own
         signals.stop_in_one_line()
     if by_dvc():
         signals.follow_parent(signal.SIGTERM)
@@ -768,7 +774,8 @@ def _job(function: Callable[[Any, Places], float | None], declared: Any, raw: Di
             raise
     # past the block: an error that remembers its frames would hold their model's memory
     told.__cause__ = told.__context__ = told.__traceback__ = None
-    if hydra_config.mode == RunMode.MULTIRUN and is_ours:
+    is_over = is_here and isinstance(told, Stopped)  # told to stop: no further job begins
+    if hydra_config.mode == RunMode.MULTIRUN and is_ours and not is_over:
         with contextlib.suppress(TiterError):  # a full disk may not take this either
             _record(hydra_config, ERROR, {"error": str(told)})
         gc.collect()  # a model and its hooks hold one another, on the GPU that the next trial needs

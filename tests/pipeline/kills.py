@@ -22,7 +22,8 @@ from titer import files
 STAGES = {"train_qlora": "models/qlora", "train_full": "models/full"}
 HOW = {"kill -9, group": (signal.SIGKILL, True), "kill -9, dvc alone": (signal.SIGKILL, False),
        "SIGTERM, group": (signal.SIGTERM, True),
-       "SIGTERM, dvc alone": (signal.SIGTERM, False)}  # fmt: skip
+       "SIGTERM, dvc alone": (signal.SIGTERM, False),
+       "Ctrl-C": (signal.SIGINT, True)}  # fmt: skip
 WAIT_S = 300
 BUSY = "another process runs"
 

@@ -50,6 +50,7 @@ def test_a_hand_run_writes_to_runs_only(tiny: Clone) -> None:
     assert tiny.repro() == []
 
 
+@pytest.mark.slow  # test_sweeps.py runs more of them
 def test_a_sweep_leaves_the_pipeline_alone_and_names_its_winner(tiny: Clone) -> None:
     rates = "qlora.learning_rate=1e-3,1e-2"
     tiny.run("python", "-m", "stages.train_qlora", "--multirun", rates)

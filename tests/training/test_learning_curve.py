@@ -1,13 +1,17 @@
 """The learning curve: nested parts, equal steps, and a sentence that follows from the losses."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.training.test_sft import FULL, data, example
 from titer.errors import DataError
-from titer.training import learning_curve
+from titer.records import Example
+from titer.training import learning_curve, sft
 from titer.training.learning_curve import Curve, Point, part
 
 ROWS = [example(n) for n in range(100)]
@@ -77,7 +81,19 @@ def test_the_interval_is_that_of_students_t() -> None:
 
 @pytest.fixture(scope="module")
 def two_seeds(tiny_model: Path) -> Curve:
-    return learning_curve.draw(SETTINGS, base=tiny_model, data=data(16), shares=[1, 0.5], n_seeds=2)
+    """Drawn from rows of which some are too long for the model."""
+    given = data(16)
+    given = replace(
+        given, train=[*map(too_long, range(100, 108)), *given.train],
+        validation=[*given.validation, too_long(200)],
+    )  # fmt: skip
+    return learning_curve.draw(SETTINGS, base=tiny_model, data=given, shares=[1, 0.5], n_seeds=2)
+
+
+def too_long(number: int) -> Example:
+    one = example(number)
+    question, answer = one.messages
+    return replace(one, messages=[question, {**answer, "content": answer["content"] * 50}])
 
 
 def test_every_part_is_trained_for_the_same_steps_with_every_seed(two_seeds: Curve) -> None:
@@ -89,6 +105,14 @@ def test_every_part_is_trained_for_the_same_steps_with_every_seed(two_seeds: Cur
             assert 0 < loss <= last and step <= 8
 
 
+def test_rows_that_are_too_long_count_nowhere(two_seeds: Curve) -> None:
+    assert two_seeds.n_validation == len(data(16).validation)
+    assert two_seeds.n_too_long == (8, 1)
+    assert two_seeds.sentence().endswith(
+        "; 8 training and 1 validation rows were left out, longer than model.max_length"
+    )
+
+
 def test_the_first_seed_is_the_curve_of_one_seed(tiny_model: Path, two_seeds: Curve) -> None:
     one = learning_curve.draw(SETTINGS, base=tiny_model, data=data(16), shares=[0.5, 1])
     assert [point.losses for point in one.points] == [
@@ -97,5 +121,38 @@ def test_the_first_seed_is_the_curve_of_one_seed(tiny_model: Path, two_seeds: Cu
 
 
 def test_too_few_rows_are_refused(tiny_model: Path) -> None:
-    with pytest.raises(DataError, match=r"16 training rows: a share of 0.1 is 2, at least 8"):
-        learning_curve.draw(FULL, base=tiny_model, data=data(16), shares=[0.1, 1.0])
+    given = data(16)
+    given = replace(given, train=[*given.train, *map(too_long, range(100, 200))])
+    told = r"16 training rows that fit into model.max_length=96: a share of 0.1 is 2, at least 8"
+    with pytest.raises(DataError, match=told):
+        learning_curve.draw(FULL, base=tiny_model, data=given, shares=[0.1, 1.0])
+
+
+def draw_until(step: int, base: Path, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Draw a curve, and act on the Trainer's control within one step."""
+    note = sft.StageProgress.on_step_begin
+
+    def told(self: sft.StageProgress, args: Any, state: Any, control: Any, **more: Any) -> None:
+        note(self, args, state, control, **more)
+        if state.global_step == step - 1:
+            act(control)
+
+    monkeypatch.setattr(sft.StageProgress, "on_step_begin", told)
+    learning_curve.draw(SETTINGS, base=base, data=data(16), shares=[0.5, 1])
+
+
+def test_other_steps_than_planned_draw_no_curve(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(control: Any) -> None:
+        control.should_training_stop = True
+
+    with pytest.raises(DataError, match=r"share 0.5, seed 5: 5 optimiser steps were taken, not th"):
+        draw_until(5, tiny_model, monkeypatch, end)
+
+
+def test_a_curve_that_was_told_to_stop_promises_no_checkpoint(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        draw_until(5, tiny_model, monkeypatch, lambda _: os.kill(os.getpid(), signal.SIGTERM))

@@ -177,7 +177,10 @@ def test_the_forecast_is_within_15_percent_of_what_a_process_takes(
     assert found["ratio"] == pytest.approx(1, abs=0.15), found
 
 
-@pytest.mark.parametrize(("vocab", "max_length"), [(151_936, 384), (1024, 2048)])
+@pytest.mark.parametrize(
+    ("vocab", "max_length"),
+    [pytest.param(151_936, 384, marks=pytest.mark.slow), (1024, 2048)],
+)
 def test_measuring_heldout_texts_takes_no_more_than_the_forecast_of_training(
     tiny_model: Path, vocab: int, max_length: int
 ) -> None:

@@ -169,26 +169,38 @@ def kill_after_a_checkpoint(
     return hit
 
 
-def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM within a step of the training that comes next."""
+def stop_at(
+    step: int, monkeypatch: pytest.MonkeyPatch, number: signal.Signals = signal.SIGTERM
+) -> None:
+    """A signal, and another one soon after, within a step of the training that comes next."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     note = sft.StageProgress.on_step_begin
 
     def told(self: sft.StageProgress, args: object, state: object, *rest: object, **more: object):  # type: ignore[no-untyped-def]
         if state.global_step == step - 1:  # type: ignore[attr-defined]
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
         return note(self, args, state, *rest, **more)
 
     monkeypatch.setattr(sft.StageProgress, "on_step_begin", told)
 
 
-@pytest.mark.parametrize("mode", ["neftune", "best"])
-def test_sigterm_saves_a_step_and_the_same_command_goes_on(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+@pytest.mark.parametrize(
+    ("mode", "number"),
+    [("neftune", signal.SIGTERM), ("best", signal.SIGINT)],
+    ids=["SIGTERM-neftune", "SIGINT-best"],
+)
+def test_a_signal_saves_a_step_and_the_same_command_goes_on(
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    number: signal.Signals,
 ) -> None:
     settings = MODES[mode]
     whole = here(tmp_path, tiny_model, settings, "whole")
     with monkeypatch.context() as patched:
-        stop_at(5, patched)
+        stop_at(5, patched, number)
         with pytest.raises(Stopped, match=r"told to stop and saved step 5\. Run the same command"):
             here(tmp_path, tiny_model, settings, "cut")
     assert same(here(tmp_path, tiny_model, settings, "cut"), whole)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from tests import trees
 from tests.training.test_sft import FULL, QLORA, data, train
+from titer import signals
 from titer.config import Device, SftSettings
 from titer.errors import ConfigError, DataError, LoadError, ModelError, Stopped
 from titer.training import launch, sft, spread
@@ -133,11 +135,16 @@ def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(
 
 
 @pytest.mark.slow
-def test_sigterm_saves_a_step_that_no_evaluation_asked_for(
-    tiny_model: Path, tmp_path: Path
+@pytest.mark.parametrize("number", signals.STOPPING, ids=lambda number: number.name)
+def test_a_signal_saves_a_step_that_no_evaluation_asked_for(
+    tiny_model: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def stop(pids: set[int]) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(3):
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
 
     whole = two(tmp_path, tiny_model, FULL, "whole")
     thread = during_training(tmp_path / "cut.ck", stop)
@@ -145,6 +152,27 @@ def test_sigterm_saves_a_step_that_no_evaluation_asked_for(
         two(tmp_path, tiny_model, FULL, "cut")
     thread.join()
     assert two(tmp_path, tiny_model, FULL, "cut").losses == whole.losses
+
+
+def test_a_second_signal_does_not_end_the_agent_while_its_processes_save() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with signals.handled_by(launch._stop_ranks):
+        with pytest.raises(SignalException) as told:
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert told.value.sigval == signal.SIGTERM
+    assert signal.signal(signal.SIGINT, before) == signal.default_int_handler
+
+
+def test_ctrl_c_is_handed_on_to_srun() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    thread.start()
+    with pytest.raises(Stopped, match="Run the same command"):
+        launch._wait(["sleep", "60"])
+    thread.join()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

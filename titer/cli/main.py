@@ -19,7 +19,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from titer import __version__, files
+from titer import __version__, files, signals
 from titer.cli import (
     ab,
     benchmark,
@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TiterError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return signals.interrupted()
     except BrokenPipeError:  # `titer | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
     except Exception as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from titer import signals
 from titer.config import SftSettings
 from titer.modeling import loading
 from titer.training import spread
@@ -74,7 +74,7 @@ class StageProgress(TrainerCallback):  # type: ignore[misc]
 
 
 class SaveOnSignal(TrainerCallback):  # type: ignore[misc]
-    """SIGTERM lets the step end, saves a checkpoint and stops."""
+    """SIGTERM or Ctrl-C lets the step end, saves a checkpoint and stops."""
 
     def __init__(self, settings: SftSettings) -> None:
         """Take what the weights must look like once training begins."""
@@ -84,12 +84,9 @@ class SaveOnSignal(TrainerCallback):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Note the signal instead of dying, for the time of the training loop."""
-        before = signal.signal(signal.SIGTERM, self._note)
-        try:
+        """Note the signal instead of dying, for the time of the training loop; a second is one."""
+        with signals.handled_by(self._note):
             yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """See that the weights are spread as asked."""

@@ -16,11 +16,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from titer import signals
 from titer.config import Device, SftSettings
 from titer.errors import ConfigError, ModelError, Stopped, TiterError
 from titer.training import handover, sft
+
+STOPPED = "training was told to stop. Run the same command to go on"
 
 
 def train(
@@ -77,13 +80,27 @@ def agent(folder: Path, settings: SftSettings, endpoint: str) -> None:
         virtual_local_rank=settings.device == Device.cuda,
         # time to finish a step and save when the stage is told to stop
         shutdown_timeout=300,
+        signals_to_handle="SIGHUP,SIGQUIT",  # _stop_ranks takes the others
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "titer.training.rank", str(folder))
+        with signals.handled_by(_stop_ranks):
+            elastic_launch(config, sys.executable)("-m", "titer.training.rank", str(folder))
     except ChildFailedError as failed:
         raise _reason(folder, failed.get_first_failure()[1].exitcode) from None
     except SignalException:
-        raise Stopped("training was told to stop. Run the same command to go on") from None
+        raise Stopped(STOPPED) from None
+
+
+def _stop_ranks(number: int, frame: Any) -> None:
+    """Let the agent tell its processes, once: a second signal would end it while they save.
+
+    As SIGTERM, by which a process that does not train yet ends without a word.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+
+    for one in signals.STOPPING:
+        signal.signal(one, signal.SIG_IGN)
+    raise SignalException("told to stop", signal.SIGTERM)
 
 
 def _reason(folder: Path, exit_code: int) -> TiterError:
@@ -116,9 +133,30 @@ def _on_all_machines(folder: Path, machines: int) -> None:
     with socket.socket() as free:
         free.bind(("", 0))
         endpoint = f"{socket.gethostname()}:{free.getsockname()[1]}"
-    done = subprocess.run(srun_command(folder, machines, endpoint), check=False)
-    if done.returncode:
-        raise _reason(folder, done.returncode)
+    code = _wait(srun_command(folder, machines, endpoint))
+    if code:
+        raise _reason(folder, code)
+
+
+def _wait(command: list[str]) -> int:
+    """Run srun to its end; an exit code. What tells this process to stop is handed on to it.
+
+    In a session of its own: the first Ctrl-C would only have it list its tasks.
+
+    Raises:
+        Stopped: it came.
+    """
+    came: list[int] = []
+
+    def hand_on(number: int, frame: Any) -> None:
+        came.append(number)
+        process.terminate()
+
+    with subprocess.Popen(command, start_new_session=True) as process, signals.handled_by(hand_on):
+        code = process.wait()
+    if came and code:
+        raise Stopped(STOPPED)
+    return code
 
 
 def main(folder: Path, endpoint: str) -> int:

@@ -2,8 +2,8 @@
 
 Invariant: within a seed the amount of data is the only difference. Each run takes the same number
 of optimiser steps on a nested part of the same rows, chosen by a seeded hash, and is measured on
-the same validation rows; its best evaluation counts, as it would with early stopping. A seed
-decides both the parts and the training, so that gains are paired by seed.
+the same validation rows, none of them too long; its best evaluation counts, as it would with early
+stopping. A seed decides both the parts and the training, so that gains are paired by seed.
 """
 
 import hashlib
@@ -15,9 +15,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from titer.config import SftSettings
-from titer.errors import DataError
+from titer.errors import DataError, Stopped
+from titer.modeling import loading
 from titer.records import Example
-from titer.training import sft
+from titer.training import preflight, sft
 from titer.training.arguments import n_steps
 
 MIN_ROWS = 8
@@ -54,6 +55,8 @@ class Curve:
     points: list[Point]
     n_validation: int
     n_steps: int
+    n_too_long: tuple[int, int] = (0, 0)
+    """Training and validation rows that were left out, beyond `model.max_length`."""
 
     @property
     def gains(self) -> list[float]:
@@ -79,7 +82,7 @@ class Curve:
             f"{grown:.1f} times the rows ({one.n_rows:,} to {other.n_rows:,}) changed the held-out "
             f"loss by {_change(fmean(self.gains))} % ({one.loss:.4f} to {other.loss:.4f})"
         )
-        return f"{self._said()}. {seen}; {self._spread()}"
+        return f"{self._said()}. {seen}; {self._spread()}{self._left_out()}"
 
     def _said(self) -> str:
         gain, ends = fmean(self.gains), self.interval()
@@ -104,6 +107,15 @@ class Curve:
         return (
             f"95 % interval {_change(ends[1])} to {_change(ends[0])} % over {len(self.gains)} "
             f"seeds ({each}), the same {rows}"
+        )
+
+    def _left_out(self) -> str:
+        if not any(self.n_too_long):
+            return ""
+        train, validation = self.n_too_long
+        return (
+            f"; {train:,} training and {validation:,} validation rows were left out, longer than "
+            "model.max_length"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +150,8 @@ def draw(
 ) -> Curve:
     """Train once per share and seed, and throw the weights away.
 
+    Rows that are too long for the model are left out before any are counted or drawn.
+
     Args:
         settings: of a fine-tune on all rows; `epochs` counts over all of them, `seed` is the first.
         base: folder of the base model.
@@ -147,12 +161,16 @@ def draw(
 
     Raises:
         DataError: the smallest part has too few rows, or the examples cannot be trained on.
+        KeyboardInterrupt: told to stop by a signal.
     """
+    given, data = data, _fitting(data, settings, base)
+    long = (len(given.train) - len(data.train), len(given.validation) - len(data.validation))
     smallest = round(min(shares) * len(data.train))
     if smallest < MIN_ROWS:
         raise DataError(
-            f"{len(data.train)} training rows: a share of {min(shares)} is {smallest}, at least "
-            f"{MIN_ROWS} are needed. Add rows, or take larger --shares"
+            f"{len(data.train)} training rows that fit into model.max_length="
+            f"{settings.max_length}: a share of {min(shares)} is {smallest}, at least {MIN_ROWS} "
+            "are needed. Add rows, or take larger --shares"
         )
     steps = n_steps(settings, len(data.train))
     seeded = [replace(settings, seed=settings.seed + number) for number in range(n_seeds)]
@@ -161,23 +179,50 @@ def draw(
         runs = [_train(one, share, steps, base=base, data=data) for one in seeded]
         n_rows = len(part(data.train, share, settings.seed))
         points.append(Point(share, n_rows, *map(tuple, zip(*runs, strict=True))))
-    return Curve(points, len(data.validation), steps)
+    return Curve(points, len(data.validation), steps, long)
+
+
+def _fitting(data: sft.Data, settings: SftSettings, base: Path) -> sft.Data:
+    """The rows that a training does not leave out, and no held-out papers."""
+    tokenizer = loading.load_tokenizer(base)
+
+    def kept(examples: list[Example], name: str) -> list[Example]:
+        rows = preflight.encode_examples(tokenizer, examples, settings, name=name)
+        dropped = {row["id"] for row in rows.dropped}
+        return [example for example in examples if example.id not in dropped]
+
+    return sft.Data(kept(data.train, "train"), kept(data.validation, "validation"), [])
 
 
 def _train(
     settings: SftSettings, share: float, steps: int, *, base: Path, data: sft.Data
 ) -> tuple[float, int, float]:
-    """Best validation loss, the step at which it was measured, and the last one."""
+    """Best validation loss, the step at which it was measured, and the last one.
+
+    Raises:
+        DataError: other steps were taken than the runs are to be compared by.
+        KeyboardInterrupt: told to stop; the checkpoint that was saved goes with its folder.
+    """
     rows = part(data.train, share, settings.seed)
     per_epoch = -(-len(rows) // settings.batch_size)
     with tempfile.TemporaryDirectory() as name:
-        run = sft.train(
-            replace(settings, epochs=steps / per_epoch),
-            base=base,
-            data=replace(data, train=rows, heldout=[]),
-            out=Path(name) / "model",
-            checkpoints=Path(name) / "checkpoints",
-            logs=Path(name) / "logs",
+        try:
+            run = sft.train(
+                # to the last step: the best evaluation is found among all
+                replace(settings, epochs=steps / per_epoch, patience=0),
+                base=base,
+                data=replace(data, train=rows),
+                out=Path(name) / "model",
+                checkpoints=Path(name) / "checkpoints",
+                logs=Path(name) / "logs",
+            )
+        except Stopped:
+            raise KeyboardInterrupt from None
+    taken = run.metrics["n_steps"]
+    if taken != steps:
+        raise DataError(
+            f"share {share:g}, seed {settings.seed}: {taken} optimiser steps were taken, not the "
+            f"{steps} of every run, so that the curve would say nothing. Report it with params.yaml"
         )
     best = min(run.losses, key=lambda row: float(row["validation_loss"]))
     return float(best["validation_loss"]), int(best["step"]), run.validation_loss

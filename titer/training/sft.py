@@ -88,7 +88,7 @@ def train(
         DataError: the examples cannot be trained on.
         ConfigError: a tracker is not installed.
         LoadError: base or optimiser cannot be used, or processes are not what was asked for.
-        Stopped: SIGTERM came while training; a checkpoint was saved.
+        Stopped: SIGTERM or Ctrl-C came while training; a checkpoint was saved.
         TooLittleDisk: the disk filled; the checkpoints before that are still there.
     """
     started = time.monotonic()
