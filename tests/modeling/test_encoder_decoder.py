@@ -98,6 +98,7 @@ def test_one_row_four_times_equals_four_rows_once(t5: Path, tmp_path: Path) -> N
         assert one["validation_loss"] == pytest.approx(other["validation_loss"], abs=2e-3)
 
 
+@pytest.mark.slow
 def test_four_rows_can_be_memorised(t5: Path, tmp_path: Path) -> None:
     rows = [example(i) for i in range(4)]
     found = sft.train(

@@ -104,6 +104,7 @@ def test_a_failed_stage_leaves_what_was_there_one_checkout_away(tiny: Clone) -> 
     assert tiny.repro() == []
 
 
+@pytest.mark.slow
 def test_full_that_does_not_run_says_so_everywhere(tiny: Clone) -> None:
     tiny.edit("params.yaml", lambda text: text.replace("enabled: null", "enabled: false"))
     assert tiny.repro() == ["train_full", "benchmark_full", "score"]

@@ -29,6 +29,7 @@ def test_two_runs_from_nothing_are_equal(tiny: Clone, tmp_path: Path) -> None:
     assert one == two
 
 
+@pytest.mark.slow  # inside DVC; tests/training kills and resumes the training itself
 def test_a_killed_training_resumes_to_the_same_bytes(tiny: Clone) -> None:
     expected = {
         path.name: path.read_bytes() for path in (tiny.path / "models/qlora").glob("*.safetensors")

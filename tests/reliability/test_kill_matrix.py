@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.kills import HOW
 from tests.reliability import kill_matrix
 from tests.reliability.conftest import STAGE
 
@@ -17,8 +16,8 @@ def check(done: list[kill_matrix.Trial]) -> None:
 
 
 def test_a_killed_collection_ends_as_an_undisturbed_one(collected: Path, tmp_path: Path) -> None:
-    """Once in each of the four ways."""
-    check(kill_matrix.trials(collected, tmp_path / "work", STAGE, len(HOW), seed=1))
+    """Once the whole group, once DVC alone; twenty times in every way when slow tests run."""
+    check(kill_matrix.trials(collected, tmp_path / "work", STAGE, 2, seed=1))
 
 
 @pytest.mark.slow

@@ -22,9 +22,9 @@ NOWHERE = "http://127.0.0.1:9"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
-def every_stage() -> pytest.MarkDecorator:
+def every_stage(*, by_default: bool = True) -> pytest.MarkDecorator:
     """The fastest stage by default, all of them when slow tests run."""
-    cases: list[Any] = [pytest.param("collected", STAGE, id=STAGE)]
+    cases: list[Any] = [pytest.param("collected", STAGE, id=STAGE)] if by_default else []
     cases += [pytest.param("finished", stage, id=f"all-{stage}", marks=pytest.mark.slow)
               for stage in kill_matrix.STAGES]  # fmt: skip
     return pytest.mark.parametrize(("whole", "stage"), cases)
@@ -41,7 +41,7 @@ def repro(clone: Clone, stage: str, *before: str) -> Any:
     return clone.run(*before, "dvc", "repro", stage, check=False)
 
 
-@every_stage()
+@every_stage(by_default=False)
 def test_proxies_that_answer_nothing_are_in_no_ones_way(
     run_of: Path, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_proxies_that_answer_nothing_are_in_no_ones_way(
     assert kill_matrix.differences(run_of, clone.path, stage) == ()
 
 
-@every_stage()
+@every_stage(by_default=False)
 def test_a_home_that_takes_nothing(
     run_of: Path, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_home_that_takes_nothing(
     assert kill_matrix.differences(run_of, clone.path, stage) == ()
 
 
-@every_stage()
+@every_stage(by_default=False)
 def test_files_from_the_future(run_of: Path, stage: str, tmp_path: Path) -> None:
     """As they stand after a clock was set back."""
     clone = kill_matrix.without_stage(run_of, stage, tmp_path / "work")

@@ -91,6 +91,7 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(
     assert {k: alone.metrics[k] for k in same} == {k: shared.metrics[k] for k in same}
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_a_later_epoch_goes_on_in_that_epochs_order(
     tiny_model: Path, tmp_path: Path
 ) -> None:
