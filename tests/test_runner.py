@@ -76,7 +76,7 @@ def test_a_mistake_on_the_command_line_is_one_line(words: list[str], message: st
 )
 def test_what_hydra_takes_passes(words: list[str]) -> None:
     runner.check_words(words, train_qlora.declared)
-    with pytest.raises(ConfigError, match="sets the unknown key 'qlora.wrong'"):
+    with pytest.raises(ConfigError, match=r"sets the unknown key 'qlora.wrong'"):
         runner.check_words([*words, "qlora.wrong=1"], train_qlora.declared)
 
 
