@@ -12,7 +12,7 @@ import pytest
 from tests.fuzzing import hostile, our_records, project_files, targets
 
 TARGETS = targets.all_targets()
-N_CHANGED = 40
+N_CHANGED = 20
 """Damaged copies of its seeds per reader."""
 LONGEST_S = 10
 

@@ -87,6 +87,7 @@ def test_help_is_quick(tiny: Clone) -> None:
     assert time.monotonic() - started < 4  # 2 s on an idle machine
 
 
+@pytest.mark.slow  # tests/test_failed_stage.py fails smaller ones
 def test_a_failed_stage_leaves_what_was_there_one_checkout_away(tiny: Clone) -> None:
     """DVC deletes outs before a stage can look at its input."""
     adapter = tiny.path / "models/qlora/adapter_model.safetensors"

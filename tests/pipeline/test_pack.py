@@ -231,12 +231,9 @@ def test_a_judges_numbers_are_printed_as_they_are_stored(tiny: Clone) -> None:
     matcher = {"n": 3, "agreement": 0.43749999999999994, "kappa": 0.024999999999999994}
     block = {"status": "ok", "model": "j", "recall": {"qlora": 0.43749999999999994},
              "pairs": {}, "unclear": 0, "people": {"n": 0}, "matcher": matcher}  # fmt: skip
-    first, again = (
-        outputs.scored(at, asked, leaks, opinions=lambda _, said=said: said)[1]
-        for said in (block, files.rounded(block))
-    )
-    assert "QLoRA 43.8 %" in first["markdown"]
-    assert first == again
+    stats, texts = outputs.scored(at, asked, leaks, opinions=lambda _: block)
+    assert stats["judge"] == files.rounded(block)
+    assert "QLoRA 43.8 %" in texts["markdown"] and "QLoRA 43.8 %" in texts["html"]
 
 
 def test_a_difference_is_shown_where_it_is() -> None:

@@ -76,7 +76,10 @@ def kill_after(step: int) -> Any:
     return lambda settings, tokens_per_step: Kill()
 
 
-@pytest.mark.parametrize("settings", [FULL, QLORA], ids=["full", "qlora"])
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param(FULL, id="full", marks=pytest.mark.slow), pytest.param(QLORA, id="qlora")],
+)
 def test_a_killed_and_resumed_run_gives_the_same_bytes(
     tiny_model: Path, tmp_path: Path, settings: SftSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
