@@ -444,9 +444,9 @@ def check_words(words: Sequence[str], declared: Any) -> None:
         else:
             check_override(override, merged, "the command")
             varied += [override.key_or_group] if override.is_sweep_override() else []
-    used = (*declared.uses, *declared.untracked)
+    used, options = (*declared.uses, *declared.untracked), groups()
     for key in varied:
-        if key not in groups() and not key.startswith("hydra") and not _covers(used, key):
+        if key not in options and not key.startswith("hydra") and not _covers(used, key):
             raise ConfigError(
                 f"{key}: {declared.name} does not read it, so that every job would be the same. "
                 "Vary what dvc.yaml lists as its params"
@@ -472,10 +472,10 @@ def _covers(used: Iterable[str], key: str) -> bool:
 
 def _parsed(overrides: Sequence[str], where: str) -> list[Override]:
     """Overrides as Hydra reads them."""
-    found = []
+    found, parser = [], OverridesParser.create()
     for text in overrides:
         try:
-            found.append(OverridesParser.create().parse_override(text))
+            found.append(parser.parse_override(text))
         except HydraException as error:
             said = str(error.__cause__ or error).splitlines()[0]
             raise ConfigError(f"{where}: {text}: not as Hydra writes an override: {said}") from None

@@ -60,11 +60,12 @@ def _check_settings(chosen: Sequence[str]) -> None:
         for file, made_with in (body.get("params") or {}).items():
             if file.startswith("conf/") and file not in chosen:
                 raise DataError(f"params.yaml: {file} is not chosen, {stage} ran with it: {again}")
-            now = runner.as_dvc_reads(runner.ROOT / file)
+            now = _flat(runner.as_dvc_reads(runner.ROOT / file))
             for key, was in _flat(made_with).items():
-                found = _flat(now).get(key)
-                if found != was:
-                    raise DataError(f"{file}: {key} is {found}, {stage} ran with {was}: {again}")
+                if now.get(key) != was:
+                    raise DataError(
+                        f"{file}: {key} is {now.get(key)}, {stage} ran with {was}: {again}"
+                    )
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
